@@ -17,6 +17,7 @@ mod gone;
 mod hand;
 mod image;
 mod key;
+mod power;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod theft;

@@ -1,0 +1,145 @@
+//! Power that goes at any moment: of what the agent wrote, the disk keeps what was synced, and of the rest what it
+//! likes. The store opens and holds what was acknowledged, and what was erased stays erased.
+
+mod disk;
+mod recording;
+
+use crate::fire::{Fire, play_under_fire};
+use crate::hand::{Hand, Order, obey};
+use crate::image::{self, Image};
+use crate::key::{Act, Answer, Key};
+use crate::rig::World;
+use crate::rig::process::{PATIENCE, agent_of, kill_9};
+use crate::rig::secrets::found_in;
+use crate::rig::world::now;
+use disk::{Disk, Syncs, Unsynced};
+use recording::{Recording, Step};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The fates of the unsynced at a point.
+const FATES: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn];
+
+/// The controls: without these syncs something acknowledged is lost, or something erased is back.
+const CONTROLS: [Syncs; 3] = [Syncs::None, Syncs::AllBut("db/db"), Syncs::AllBut("slots")];
+
+#[test]
+fn what_was_acknowledged_survives_a_loss_of_power_at_any_moment() {
+    play_under_fire(|world, mut fire| match world.role() {
+        "" => {
+            let recording = Recording::new(world, &mut fire);
+            let points = points(&mut fire, &recording);
+            println!("{} events, {} points", recording.events.len(), points.len());
+            let mut checks = Checks { world, recording: &recording, fire, count: 0 };
+            let failed = checks.failures(&points, Syncs::All, usize::MAX);
+            assert!(failed.is_empty(), "{} points fail:\n{}", failed.len(), failed.join("\n"));
+            for syncs in CONTROLS {
+                let failed = checks.failures(&points, syncs, 1);
+                assert!(
+                    !failed.is_empty(),
+                    "no point fails with {syncs:?}: the test proves nothing"
+                );
+                println!("with {syncs:?}: {}", failed[0]);
+            }
+        }
+        "maker" => drop(world.token()),
+        _ => obey(world),
+    });
+}
+
+/// A moment of the recording, and what becomes of the unsynced at it.
+type Point = (usize, Unsynced);
+
+/// Each moment, for a long run; some, in no order, for a short one.
+fn points(fire: &mut Fire, recording: &Recording) -> Vec<Point> {
+    let moments = recording.events.len();
+    let all = (0..=moments).flat_map(|at| FATES.map(|fate| (at, fate)));
+    let mut points: Vec<Point> = all.collect();
+    fire.rng.shuffle(&mut points);
+    points.truncate(fire.either(60, points.len()));
+    points
+}
+
+struct Checks<'a> {
+    world: &'a World,
+    recording: &'a Recording,
+    fire: Fire,
+    count: usize,
+}
+
+impl Checks<'_> {
+    /// The points at which the store is not as it should be, until there are so many.
+    fn failures(&mut self, points: &[Point], syncs: Syncs, enough: usize) -> Vec<String> {
+        let mut failed = Vec::new();
+        // Those that can be taken from one pass over the recording.
+        let mut in_order: Vec<Point> = points.to_vec();
+        in_order.sort_by_key(|(at, _)| *at);
+        if syncs != Syncs::All {
+            // What is not synced is missed most at the end.
+            in_order.reverse();
+        }
+        let mut disk = Disk::of(&self.recording.base, syncs);
+        let mut played = 0;
+        for (at, fate) in in_order {
+            if at < played {
+                (disk, played) = (Disk::of(&self.recording.base, syncs), 0);
+            }
+            self.recording.events[played..at].iter().for_each(|event| disk.play(event));
+            played = at;
+            let image = disk.cut_off(fate, &mut self.fire.rng);
+            let checked = catch_unwind(AssertUnwindSafe(|| self.check(at, &image)));
+            if let Err(why) = checked {
+                let why = why.downcast::<String>().map_or_else(|_| "?".to_owned(), |why| *why);
+                failed.push(format!("after {at} events, the unsynced {fate:?}: {why}"));
+                self.keep(&image, at, syncs);
+                if failed.len() >= enough {
+                    break;
+                }
+            }
+        }
+        failed
+    }
+
+    /// Keeps the files at a point that failed, for those who look for the reason.
+    fn keep(&self, image: &Image, at: usize, syncs: Syncs) {
+        if syncs == Syncs::All {
+            let place = std::env::temp_dir().join(format!("keystead-power-{at}"));
+            image::write(&place, image);
+            println!("kept: {}", place.display());
+        }
+    }
+
+    /// Has an agent open these files, and looks at every key.
+    fn check(&mut self, at: usize, image: &Image) {
+        let store = self.world.store();
+        agent_of(&store).into_iter().for_each(kill_9);
+        image::write(&store, image);
+        let step = self.recording.last_before(at);
+        let found = found_in(&store, &step.erased);
+        assert!(found.is_empty(), "an erased secret is in {found:?}");
+        self.count += 1;
+        let role = format!("client {}", self.count);
+        let (mut hand, _) = Hand::start(self.world, &role, &step.pins);
+        let mut keys = step.keys.clone();
+        self.look(&mut hand, step, &mut keys);
+        let audit = self.world.keystead(&["audit", "--verify"]);
+        assert!(audit.status.success(), "{audit:?}");
+        hand.end();
+    }
+
+    fn look(&self, hand: &mut Hand, step: &Step, keys: &mut Vec<Key>) {
+        if let Some((key, act)) = &step.next {
+            keys[*key].ask(&[(act.clone(), None)], (step.began, now()));
+        }
+        for key in keys.iter_mut() {
+            let began = now();
+            let seen = hand.ask(&Order::See(key.clone()), PATIENCE);
+            key.see(seen, (began, now()));
+        }
+        let count: usize = hand.ask(&Order::Count, PATIENCE);
+        assert_eq!(count, keys.iter().filter(|key| key.is_there()).count(), "custom keys");
+        // And it goes on.
+        let another = Key::new("another".into(), vec![7; 32]);
+        let made: Answer = hand.ask(&Order::Act(another, Act::Generate), PATIENCE);
+        assert_eq!(made, Answer::Done);
+    }
+}

@@ -1,0 +1,223 @@
+//! A client's changes and what the agents wrote for them, in one order.
+
+use super::disk::{Disk, Event, Syncs, Unsynced, events};
+use crate::fire::Fire;
+use crate::hand::{Hand, Order};
+use crate::image::{self, Image, read};
+use crate::key::{Act, Answer, Key};
+use crate::rig::World;
+use crate::rig::process::PATIENCE;
+use crate::rig::secrets::{Secret, live};
+use crate::rig::token::USER_PIN;
+use crate::rig::world::{eventually, now};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Child;
+
+/// The number of keys that are changed.
+const KEYS: usize = 6;
+
+/// The files of which a part is written by what the recorder does not see, and which hold nothing that was
+/// acknowledged.
+const UNSEEN: [&str; 4] = ["ballast", "generations", "lock", "starting"];
+
+/// The changes that were acknowledged, from one moment of the recording on.
+pub struct Step {
+    /// The length of the log then.
+    at: u64,
+    /// The second in which the next change was asked for.
+    pub began: u64,
+    /// The keys as they are known.
+    pub keys: Vec<Key>,
+    /// The change that is under way after it.
+    pub next: Option<(usize, Act)>,
+    /// The PINs that the user may have.
+    pub pins: Vec<String>,
+    /// The erase secrets that are gone for good.
+    pub erased: Vec<Secret>,
+}
+
+/// All that agents wrote below the store's directory.
+pub struct Recording {
+    /// The files before.
+    pub base: PathBuf,
+    /// All that happened to them.
+    pub events: Vec<Event>,
+    steps: Vec<Step>,
+}
+
+impl Recording {
+    /// Records some changes, by agents that follow one another.
+    pub fn new(world: &World, fire: &mut Fire) -> Self {
+        world.start("maker").ends_well();
+        world.end_agent();
+        let base = world.path("base");
+        let mut files = read(&world.store());
+        // It is made anew, and is large.
+        files.remove("ballast");
+        image::write(&base, &files);
+        let mut recorder = Recorder::new(world);
+        let mut work = Work {
+            hand: Hand::start(world, "worker", &[USER_PIN.to_owned()]).0,
+            keys: Vec::new(),
+            pins: vec![USER_PIN.to_owned()],
+            noted: live(&world.store()),
+            steps: Vec::new(),
+        };
+        for number in 0..fire.either(60, 400) {
+            if number % 12 == 11 {
+                recorder.another(fire.rng.bool());
+            }
+            work.step(&recorder, fire);
+        }
+        recorder.end(true);
+        let Work { hand, keys, pins, steps, .. } = work;
+        drop(hand);
+        let _ = (keys, pins);
+        let events = events(&fs::read(&recorder.log).unwrap());
+        let recording = Self { base, events, steps };
+        recording.is_whole(world);
+        recording
+    }
+
+    /// That the recorder has seen all: played to its end, it gives the files that there are.
+    fn is_whole(&self, world: &World) {
+        let mut disk = Disk::of(&self.base, Syncs::All);
+        self.events.iter().for_each(|event| disk.play(event));
+        let mut played = disk.cut_off(Unsynced::Kept, &mut fastrand::Rng::with_seed(0));
+        let mut there = read(&world.store());
+        for name in UNSEEN {
+            (played.remove(name), there.remove(name));
+        }
+        let names = |image: &Image| image.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(
+            names(&played),
+            names(&there),
+            "the names that were recorded, and those there are"
+        );
+        let other = played.iter().filter(|(name, bytes)| there[*name] != **bytes);
+        let other: Vec<&String> = other.map(|(name, _)| name).collect();
+        assert!(other.is_empty(), "{other:?} are not as they were recorded");
+    }
+
+    /// The last step that was acknowledged when so many events had happened.
+    pub fn last_before(&self, events: usize) -> &Step {
+        let end = events.checked_sub(1).map_or(0, |last| self.events[last].end);
+        let acknowledged = self.steps.iter().filter(|step| step.at <= end);
+        acknowledged.last().unwrap_or(&self.steps[0])
+    }
+}
+
+/// The client that makes changes, and what it knows.
+struct Work {
+    hand: Hand,
+    keys: Vec<Key>,
+    pins: Vec<String>,
+    noted: BTreeSet<Secret>,
+    steps: Vec<Step>,
+}
+
+impl Work {
+    /// One more change.
+    fn step(&mut self, recorder: &Recorder, fire: &mut Fire) {
+        if self.keys.len() < KEYS && fire.rng.u8(..3) == 0 || self.keys.is_empty() {
+            let mut material = vec![0; 32];
+            fire.rng.fill(&mut material);
+            self.keys.push(Key::new(format!("key {}", self.keys.len()), material));
+        }
+        if fire.rng.u8(..12) == 0 {
+            return self.set_pin(recorder, fire);
+        }
+        let key = fire.rng.usize(..self.keys.len());
+        let act = match self.keys[key].is_there() {
+            true => crate::key::choose(&mut fire.rng, self.keys[key].is_generated(), false),
+            false if key % 3 == 0 => Act::Generate,
+            false => Act::Create,
+        };
+        let began = now();
+        self.note(recorder, began, Some((key, act.clone())));
+        let order = Order::Act(self.keys[key].clone(), act.clone());
+        let answer: Answer = self.hand.ask(&order, PATIENCE);
+        self.keys[key].ask(&[(act, Some(answer))], (began, now()));
+        let seen = self.hand.ask(&Order::See(self.keys[key].clone()), PATIENCE);
+        self.keys[key].see(seen, (began, now()));
+        self.note(recorder, now(), None);
+    }
+
+    fn set_pin(&mut self, recorder: &Recorder, fire: &mut Fire) {
+        let (old, new) = (self.pins[0].clone(), format!("user-{}", fire.rng.u32(1_000_000..)));
+        self.pins.push(new.clone());
+        self.note(recorder, now(), None);
+        let answer: Answer = self.hand.ask(&Order::SetPin(old, new.clone()), PATIENCE);
+        assert_eq!(answer, Answer::Done);
+        self.pins = vec![new];
+        self.note(recorder, now(), None);
+    }
+
+    /// Notes what is known at this moment of the recording.
+    fn note(&mut self, recorder: &Recorder, began: u64, next: Option<(usize, Act)>) {
+        let at = recorder.length();
+        let live = live(&recorder.world.store());
+        self.noted.extend(live.iter().copied());
+        // What is not there now was overwritten before an answer that has come.
+        let erased = self.noted.difference(&live).copied().collect();
+        let (keys, pins) = (self.keys.clone(), self.pins.clone());
+        self.steps.push(Step { at, began, keys, next, pins, erased });
+    }
+}
+
+/// The agent whose writes are recorded.
+struct Recorder<'a> {
+    world: &'a World,
+    library: PathBuf,
+    log: PathBuf,
+    agent: Option<Child>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(world: &'a World) -> Self {
+        let (source, library) = (world.path("recorder.c"), world.path("recorder.so"));
+        fs::write(&source, include_str!("recorder.c")).unwrap();
+        let mut compiler = world.tool("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
+        assert!(compiler.status().unwrap().success(), "a C compiler");
+        let log = world.path("recorded");
+        fs::write(&log, []).unwrap();
+        let mut recorder = Self { world, library, log, agent: None };
+        recorder.start();
+        recorder
+    }
+
+    fn start(&mut self) {
+        let store = self.world.store();
+        let agent = self
+            .world
+            .keystead_command(&["agent", "--store", store.to_str().unwrap()])
+            .env("LD_PRELOAD", &self.library)
+            .env("RECORDER_ROOT", &store)
+            .env("RECORDER_LOG", &self.log)
+            .spawn()
+            .unwrap();
+        self.agent = Some(agent);
+        eventually("the agent answers", || self.world.agent().is_some());
+    }
+
+    fn end(&mut self, in_peace: bool) {
+        let mut agent = self.agent.take().expect("an agent");
+        match in_peace {
+            true => self.world.end_agent(),
+            false => agent.kill().unwrap(),
+        }
+        agent.wait().unwrap();
+    }
+
+    fn another(&mut self, in_peace: bool) {
+        self.end(in_peace);
+        self.start();
+    }
+
+    fn length(&self) -> u64 {
+        fs::metadata(&self.log).unwrap().len()
+    }
+}
