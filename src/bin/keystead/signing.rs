@@ -157,7 +157,8 @@ impl Scheme {
     /// Returns its name in certificates and requests.
     pub(crate) fn identifier(&self, key: &ListedKey) -> Result<AlgorithmIdentifierOwned, Failure> {
         let (oid, with_null) = match self.algorithm {
-            Algorithm::RsaPkcs1 | Algorithm::RsaPss => (self.hash.arcs.0, true),
+            Algorithm::RsaPss => return self.pss_identifier().map_err(Failure::new),
+            Algorithm::RsaPkcs1 => (self.hash.arcs.0, true),
             Algorithm::Ecdsa => (self.hash.arcs.1, false),
             Algorithm::Ed25519 => ("1.3.101.112", false),
             Algorithm::MlDsa => match key.shown.key_type.as_str() {
@@ -169,6 +170,24 @@ impl Scheme {
         let oid = ObjectIdentifier::new(oid).map_err(Failure::new)?;
         let parameters = with_null.then(|| Any::encode_from(&Null)).transpose();
         Ok(AlgorithmIdentifierOwned { oid, parameters: parameters.map_err(Failure::new)? })
+    }
+
+    /// Returns the name of RSA-PSS with its hash, MGF1 of the same, and a salt as long as that (RFC 4055, 3.1).
+    fn pss_identifier(&self) -> x509_cert::der::Result<AlgorithmIdentifierOwned> {
+        // The `AlgorithmIdentifier` behind the first bytes.
+        let hash = self.hash.digest_info.get(2..17).unwrap_or_default();
+        let salt = u8::try_from(self.digest_size().unwrap_or_default()).unwrap_or_default();
+        let parameters = [
+            b"\x30\x34\xA0\x0F",
+            hash,
+            b"\xA1\x1C\x30\x1A\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x01\x08",
+            hash,
+            b"\xA2\x03\x02\x01",
+            &[salt],
+        ];
+        let oid = ObjectIdentifier::new("1.2.840.113549.1.1.10")?;
+        let parameters = Any::from_der(&parameters.concat())?;
+        Ok(AlgorithmIdentifierOwned { oid, parameters: Some(parameters) })
     }
 
     /// Signs, and returns the signature as other programs write it.

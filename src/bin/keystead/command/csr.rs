@@ -26,7 +26,8 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 pub(crate) struct Arguments {
     #[command(flatten)]
     key: KeyChoice,
-    /// The subject, the narrowest name first: CN=www.example.org,O=Example
+    /// The subject, the narrowest name first: CN=www.example.org,O=Example; or as OpenSSL writes it, the widest
+    /// first: /O=Example/CN=www.example.org
     #[arg(long, value_name = "NAME", value_parser = subject)]
     subject: Name,
     /// A host name that the certificate is to be for; may be given several times
@@ -38,6 +39,12 @@ pub(crate) struct Arguments {
     /// A mail address that it is to be for
     #[arg(long, value_name = "ADDRESS")]
     email: Vec<String>,
+    /// Other names that it is to be for, as OpenSSL writes them: DNS:HOST, IP:ADDRESS, email:ADDRESS or URI:ADDRESS
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = alternative)]
+    san: Vec<GeneralName>,
+    /// Sign by RSA-PSS instead of PKCS#1 v1.5
+    #[arg(long)]
+    pss: bool,
     /// The hash, for RSA and EC keys [default: sha256, of P-384 and P-521 the one of their size]
     #[arg(long, value_enum, value_name = "HASH")]
     hash: Option<HashName>,
@@ -46,16 +53,57 @@ pub(crate) struct Arguments {
 }
 
 fn subject(text: &str) -> Result<Name, String> {
-    match Name::from_str(text) {
-        Ok(name) if !text.starts_with('/') => Ok(name),
-        _ => Err("a name is written like CN=www.example.org,O=Example,C=CH".to_owned()),
+    let name = match text.strip_prefix('/') {
+        Some(parts) => from_widest(parts),
+        None => text.to_owned(),
+    };
+    Name::from_str(&name).map_err(|_| {
+        "a name is written like CN=www.example.org,O=Example,C=CH or /C=CH/O=Example/CN=www.example.org"
+            .to_owned()
+    })
+}
+
+/// Returns a name of OpenSSL's (`/C=CH/CN=a`, a slash in a part behind a backslash) as RFC 4514 writes it.
+fn from_widest(parts: &str) -> String {
+    let mut written = vec![String::new()];
+    let mut letters = parts.chars();
+    while let Some(letter) = letters.next() {
+        let last = written.last_mut();
+        match (letter, last) {
+            ('/', _) => written.push(String::new()),
+            (letter, Some(last)) => {
+                let letter = if letter == '\\' { letters.next().unwrap_or(letter) } else { letter };
+                if ",+\"\\<>;".contains(letter) {
+                    last.push('\\');
+                }
+                last.push(letter);
+            }
+            (_, None) => {}
+        }
     }
+    written.reverse();
+    written.join(",")
+}
+
+/// Parses a name beside the subject as OpenSSL's configuration has it (RFC 5280, 4.2.1.6).
+fn alternative(text: &str) -> Result<GeneralName, String> {
+    let wrong = || format!("{text:?} is not DNS:HOST, IP:ADDRESS, email:ADDRESS or URI:ADDRESS");
+    let (kind, name) =
+        text.trim().split_once(':').filter(|(_, name)| !name.is_empty()).ok_or_else(wrong)?;
+    let ascii = || Ia5String::new(name).map_err(|_| wrong());
+    Ok(match kind.to_ascii_lowercase().as_str() {
+        "dns" => GeneralName::DnsName(ascii()?),
+        "ip" => GeneralName::from(name.parse::<IpAddr>().map_err(|_| wrong())?),
+        "email" => GeneralName::Rfc822Name(ascii()?),
+        "uri" => GeneralName::UniformResourceIdentifier(ascii()?),
+        _ => return Err(wrong()),
+    })
 }
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
-        let scheme = Scheme::of(&key, self.hash, false)?;
+        let scheme = Scheme::of(&key, self.hash, self.pss)?;
         let private = public_key::private(&session, &key)?;
         let info = self.info(&public_key::info(&session, &key)?).map_err(Failure::new)?;
         let signed = info.to_der().map_err(Failure::new)?;
@@ -89,6 +137,33 @@ impl Arguments {
         let dns = self.dns.iter().map(|name| Ok(GeneralName::DnsName(Ia5String::new(name)?)));
         let ip = self.ip.iter().map(|address| Ok(GeneralName::from(*address)));
         let mail = self.email.iter().map(|name| Ok(GeneralName::Rfc822Name(Ia5String::new(name)?)));
-        dns.chain(ip).chain(mail).collect()
+        let others = self.san.iter().cloned().map(Ok);
+        dns.chain(ip).chain(mail).chain(others).collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{alternative, from_widest, subject};
+
+    #[test]
+    fn a_name_of_openssls_is_the_same_name() {
+        assert_eq!(from_widest("C=CH/O=A\\/B, Inc./CN=a"), "CN=a,O=A/B\\, Inc.,C=CH");
+        assert_eq!(subject("CN=a,O=b,C=CH").unwrap(), subject("/C=CH/O=b/CN=a").unwrap());
+        for wrong in ["/CN", "CN", "a"] {
+            assert!(subject(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_name_beside_the_subject_says_its_kind() {
+        for right in ["DNS:a.example", "dns:*.example", "IP:192.0.2.7", "IP:2001:db8::1", "URI:a:b"]
+        {
+            assert!(alternative(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "a.example", "DNS:", "IP:a", "RID:1.2", "DNS:\u{fc}.example"] {
+            assert!(alternative(wrong).is_err(), "{wrong}");
+        }
     }
 }
