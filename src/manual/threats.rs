@@ -240,6 +240,18 @@
 //! with it, or with an RSA key signs by `CKM_RSA_X_509`, opens by hand what was wrapped. Where no usage is
 //! named it has none of these; name none.
 //!
+//! # What is shipped
+//!
+//! Beside the licences in `/usr/share/doc/keystead` the packages have `keystead.cdx.json`, which lists every crate
+//! with its release and checksum in CycloneDX's form. Program and module carry the same list in themselves, so that
+//! `cargo audit bin /usr/bin/keystead` names what has become known of one of them since. Both are built of one
+//! package of cargo's, and so the module's list has the agent's crates too, sled among them, of which it has no code.
+//! `.cargo/deny.toml` says which licences, sources and crates may be there at all, and why an advisory or an
+//! unmaintained crate that is known can be borne; `tests/run` holds it, and `tests/run advisories` looks for
+//! advisories that are newer.
+//!
+//! No file of the packages names a place of the machine that built it.
+//!
 //! # What is left
 //!
 //! All this binds programs that use the module. One that has the PIN and talks to the agent itself can
