@@ -6,7 +6,7 @@ use crate::name::Name;
 use crate::pin::{PinOptions, UserPin};
 use crate::pin_source::{self, PinSource};
 use crate::uri::{About, Uri};
-use crate::{Failure, Global, explain, standard};
+use crate::{Failure, Global, explain, module_file, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::Error;
 use cryptoki::session::{Session, UserType};
@@ -108,6 +108,7 @@ impl TokenArguments {
     pub(crate) fn check_module(&self, global: &Global, config: &Config) -> Result<(), Failure> {
         global.hand_to_module()?;
         let module = self.module(config)?;
+        module_file::check(&module)?;
         let pkcs11 = Pkcs11::new(&module)?;
         pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
         let library = pkcs11.get_library_info()?;
@@ -185,6 +186,7 @@ impl TokenChoice {
         Link::new(AgentLocation::of(&config)).store()?;
         let module = self.module(&config)?;
         uris.iter().try_for_each(|uri| uri.check_module(&module))?;
+        module_file::check(&module)?;
         let pkcs11 = Pkcs11::new(module)?;
         pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
         let read = |slot: Slot| Ok((slot, pkcs11.get_token_info(slot)?));

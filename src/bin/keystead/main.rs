@@ -18,6 +18,7 @@ mod keys;
 mod manifest;
 mod material;
 mod mechanisms;
+mod module_file;
 mod moment;
 mod name;
 mod new_file;
