@@ -137,9 +137,17 @@ impl ImportKey {
         Self::make(session, pair, &[Attribute::Token(false)])
     }
 
-    /// An import key that is on the token.
+    /// An import key that is on the token; any pair that unwraps is one.
     pub(crate) fn named(session: &Session, name: &Name) -> Result<Self, Failure> {
-        let mut found = Self::all_with(session, &name.attributes())?;
+        Self::one(Self::all_with(session, &name.attributes())?, name)
+    }
+
+    /// An import key that is on the token and does nothing else, so that no custom key's material goes with it.
+    pub(crate) fn named_only(session: &Session, name: &Name) -> Result<Self, Failure> {
+        Self::one(Self::marked_with(session, &name.attributes())?, name)
+    }
+
+    fn one(mut found: Vec<Self>, name: &Name) -> Result<Self, Failure> {
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
             (Some(_), others) => {
@@ -155,9 +163,9 @@ impl ImportKey {
         }
     }
 
-    /// Every import key that is on the token.
+    /// Every import key that is on the token and does nothing else.
     pub(crate) fn all(session: &Session) -> Result<Vec<Self>, Failure> {
-        Self::all_with(session, &[Attribute::Token(true)])
+        Self::marked_with(session, &[Attribute::Token(true)])
     }
 
     /// The label and `CKA_ID` of both halves.
@@ -214,7 +222,20 @@ impl ImportKey {
 
     /// The import keys whose public halves have these attributes.
     fn all_with(session: &Session, names: &[Attribute]) -> Result<Vec<Self>, Failure> {
-        let rsa = (KeyType::RSA, Attribute::Wrap(true), Attribute::Unwrap(true));
+        Self::pairs(session, names, Attribute::Unwrap(true))
+    }
+
+    /// The same, of those that only take in material.
+    fn marked_with(session: &Session, names: &[Attribute]) -> Result<Vec<Self>, Failure> {
+        Self::pairs(session, names, vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]))
+    }
+
+    fn pairs(
+        session: &Session,
+        names: &[Attribute],
+        of_rsa: Attribute,
+    ) -> Result<Vec<Self>, Failure> {
+        let rsa = (KeyType::RSA, Attribute::Wrap(true), of_rsa);
         let marked = vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]);
         let ml_kem = (KeyType::ML_KEM, Attribute::Encapsulate(true), marked);
         let mut found = Vec::new();

@@ -37,7 +37,7 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         if let Some(name) = &self.remove {
             let session = self.token.log_in_for(global, SessionMode::ReadWrite, Some(name))?;
-            let key = ImportKey::named(&session, name)?;
+            let key = ImportKey::named_only(&session, name)?;
             let removed = Entry::of(&session, &key)?;
             key.destroy(&session)?;
             return match global.json {

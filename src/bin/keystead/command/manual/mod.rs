@@ -53,7 +53,7 @@ const TOPICS: [Topic; 2] = [
 struct Chapter {
     module: &'static str,
     title: &'static str,
-    /// What one finds in it.
+    /// The contents in a few words.
     about: &'static str,
     source: &'static str,
 }
