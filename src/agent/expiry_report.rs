@@ -1,7 +1,7 @@
 //! The report of expiries ahead: a Prometheus text file with every key's expiry, and a line
 //! in the log 30, 7 and 1 days before it.
 
-use super::figures::{self, Form, MetricsText, escaped};
+use super::figures::{self, EarlierEvents, Form, MetricsText, escaped};
 use super::open_store::OpenStore;
 use super::outlets::Outlets;
 use crate::clock::{Seconds, TOLERANCE, timestamp};
@@ -9,8 +9,8 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::TokenEntry;
 use crate::key::state::DAY;
-use crate::key::{KeyState, Role, Status};
-use std::collections::BTreeMap;
+use crate::key::{KeyState, Origin, Role, Status};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
@@ -33,8 +33,8 @@ pub(crate) struct ExpiryReport {
     /// True if it has told that the clock is behind.
     behind: bool,
     outlets: Arc<Outlets>,
-    /// The last backup before the agent began, once it has been looked for.
-    last_backup: Option<Seconds>,
+    /// The events before the agent began that the audit log told, once it has been read.
+    earlier: Option<EarlierEvents>,
 }
 
 /// One custom key, as far as the agent can see it.
@@ -48,7 +48,7 @@ impl ExpiryReport {
     /// `reported` is the latest time at which an agent of this store has looked.
     pub(crate) fn new(metrics: Option<PathBuf>, reported: Seconds) -> Self {
         let outlets = Arc::default();
-        Self { metrics, reported, looked: None, behind: false, outlets, last_backup: None }
+        Self { metrics, reported, looked: None, behind: false, outlets, earlier: None }
     }
 
     /// Reports what these places were not told, too.
@@ -104,12 +104,19 @@ impl ExpiryReport {
         self.reported = now;
         match &self.metrics {
             Some(file) => {
-                let mut text = metrics(&custom_keys(store)?, now);
-                let backup = *self.last_backup.get_or_insert_with(|| figures::last_backup(store));
-                figures::write(&mut text, store, &self.outlets, backup)?;
+                let (tokens, keys) = custom_keys(store)?;
+                let mut text = metrics(&tokens, &keys, now);
+                let earlier = self.earlier.get_or_insert_with(|| EarlierEvents::read(store));
+                earlier.versions.extend(self.outlets.take_versions());
+                versions(&mut text, &keys, &earlier.versions);
+                figures::write(&mut text, store, &self.outlets, earlier.backup)?;
                 write(file, &text.text())
             }
-            None => Ok(()),
+            None => {
+                // They would be kept for a file that there is not.
+                self.outlets.take_versions();
+                Ok(())
+            }
         }
     }
 }
@@ -144,10 +151,12 @@ fn notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
     NOTICES.into_iter().rfind(due).filter(|_| now < expiry)
 }
 
-fn custom_keys(store: &OpenStore) -> Result<Vec<VisibleKey>> {
-    let mut keys = Vec::new();
+/// Returns the labels of the tokens, each once, and the custom keys on them.
+fn custom_keys(store: &OpenStore) -> Result<(BTreeSet<String>, Vec<VisibleKey>)> {
+    let (mut tokens, mut keys) = (BTreeSet::new(), Vec::new());
     for (token, row) in store.tokens()? {
         let label = TokenEntry::decode(&row.entry)?.label;
+        tokens.insert(label.clone());
         store.each_readable_record(token, |found| {
             let id = found.known.id;
             if let Role::CustomKey(state) = &found.known.header.role {
@@ -158,7 +167,7 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<VisibleKey>> {
             Ok(())
         })?;
     }
-    Ok(keys)
+    Ok((tokens, keys))
 }
 
 const STATUSES: [(Status, &str); 4] = [
@@ -168,13 +177,29 @@ const STATUSES: [(Status, &str); 4] = [
     (Status::PendingImport, "pending import"),
 ];
 
+/// Writes when the newest version of each generated key was made, which tells what is due to be rotated: the schedule
+/// itself is sealed.
+fn versions(text: &mut MetricsText, keys: &[VisibleKey], made: &BTreeMap<String, Seconds>) {
+    let name = "keystead_newest_version_timestamp_seconds";
+    text.head(
+        name,
+        "When the newest version of a generated key was made, in seconds since 1970 UTC; 0 where that is not known.",
+        Form::Gauge,
+    );
+    for seen in keys.iter().filter(|seen| seen.state.origin == Origin::Generated) {
+        let key = seen.key.to_string();
+        let at = made.get(&key).copied().unwrap_or(0);
+        text.line(name, &format!("token=\"{}\",key_id=\"{key}\"", escaped(&seen.token)), at);
+    }
+}
+
 /// Returns the figures of custom keys.
-fn metrics(keys: &[VisibleKey], now: Seconds) -> MetricsText {
+fn metrics(tokens: &BTreeSet<String>, keys: &[VisibleKey], now: Seconds) -> MetricsText {
     let mut text = MetricsText::default();
     text.head("keystead_custom_keys", "Custom keys by status.", Form::Gauge);
-    for token in tokens(keys) {
+    for token in tokens {
         for (status, name) in STATUSES {
-            let fits = |seen: &&VisibleKey| seen.token == token && seen.state.status() == status;
+            let fits = |seen: &&VisibleKey| seen.token == *token && seen.state.status() == status;
             let count = keys.iter().filter(fits).count();
             let labels = format!("token=\"{}\",status=\"{name}\"", escaped(token));
             text.line("keystead_custom_keys", &labels, count as u64);
@@ -182,8 +207,8 @@ fn metrics(keys: &[VisibleKey], now: Seconds) -> MetricsText {
     }
     let name = "keystead_material_versions";
     text.head(name, "Versions of material that custom keys have had, by token.", Form::Gauge);
-    for token in tokens(keys) {
-        let versions = keys.iter().filter(|seen| seen.token == token);
+    for token in tokens {
+        let versions = keys.iter().filter(|seen| seen.token == *token);
         let sum = versions.map(|seen| u64::from(seen.state.version)).sum();
         text.line(name, &format!("token=\"{}\"", escaped(token)), sum);
     }
@@ -214,14 +239,6 @@ fn metrics(keys: &[VisibleKey], now: Seconds) -> MetricsText {
         text.line(name, labels, *at);
     }
     text
-}
-
-/// Returns the labels of the keys' tokens, each once.
-fn tokens(keys: &[VisibleKey]) -> Vec<&str> {
-    let mut tokens: Vec<&str> = keys.iter().map(|seen| seen.token.as_str()).collect();
-    tokens.sort_unstable();
-    tokens.dedup();
-    tokens
 }
 
 /// Replaces the file in one piece: a collector never sees a part of it.
@@ -269,11 +286,14 @@ mod tests {
         state.expiry = Some(Expiry { at: NOW + 90, action: ExpiryAction::Erase });
         let expiring = VisibleKey { token: waiting.token.clone(), key: Id::new([2; 16]), state };
         let id = expiring.key;
-        let text = metrics(&[waiting, expiring], NOW).text();
+        let tokens = BTreeSet::from([waiting.token.clone(), "empty".to_owned()]);
+        let text = metrics(&tokens, &[waiting, expiring], NOW).text();
         let token = r#"token="a \"token\"\\""#;
         for line in [
             "# TYPE keystead_custom_keys gauge\n".to_owned(),
             format!("keystead_custom_keys{{{token},status=\"enabled\"}} 1\n"),
+            "keystead_custom_keys{token=\"empty\",status=\"enabled\"} 0\n".to_owned(),
+            "keystead_material_versions{token=\"empty\"} 0\n".to_owned(),
             format!("keystead_custom_keys{{{token},status=\"pending import\"}} 1\n"),
             format!("keystead_key_seconds_until_expiry{{{token},key_id=\"{id}\"}} 90\n"),
         ] {

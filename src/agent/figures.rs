@@ -8,6 +8,7 @@ use crate::clock::Seconds;
 use crate::error::Result;
 use crate::key::pin::{PIN_TRIES, TokenEntry};
 use crate::wire::message::{PROTOCOL, STORE_FORMAT};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The form of a metric: a value that rises and falls, or one that only rises.
@@ -55,18 +56,40 @@ pub(super) fn escaped(label: &str) -> String {
     label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
-/// Returns the time of the last backup that the audit log tells of; 0 where it tells of none.
-pub(super) fn last_backup(store: &OpenStore) -> Seconds {
-    let told = match audit::entries(&store.directory) {
-        Ok((lines, _)) => lines,
-        Err(fault) => {
-            log::warn!("when the store was backed up is not known: {fault}");
-            return 0;
+/// The times of what the audit log told before the agent began, in seconds since 1970 UTC.
+#[derive(Debug, Default)]
+pub(super) struct EarlierEvents {
+    /// The last backup; 0 where there was none.
+    pub(super) backup: Seconds,
+    /// The making of each key, or of its newest version.
+    pub(super) versions: BTreeMap<String, Seconds>,
+}
+
+impl EarlierEvents {
+    /// Reads them.
+    pub(super) fn read(store: &OpenStore) -> Self {
+        let told = match audit::entries(&store.directory) {
+            Ok((lines, _)) => lines,
+            Err(fault) => {
+                log::warn!(
+                    "when the store was backed up and keys were rotated is not known: {fault}"
+                );
+                return Self::default();
+            }
+        };
+        let mut events = Self::default();
+        for audit::AuditEntry { time, fact, .. } in told.into_iter().map(|line| line.entry) {
+            let at = Seconds::try_from(time.as_second()).unwrap_or(0);
+            match (fact.event, fact.key) {
+                (AuditEvent::BackedUp, _) => events.backup = at,
+                (AuditEvent::Created | AuditEvent::Rotated, Some(key)) => {
+                    events.versions.insert(key, at);
+                }
+                _ => {}
+            }
         }
-    };
-    let is_backup = |line: &&audit::LogLine| line.entry.fact.event == AuditEvent::BackedUp;
-    let last = told.iter().rev().find(is_backup);
-    last.map_or(0, |line| Seconds::try_from(line.entry.time.as_second()).unwrap_or(0))
+        events
+    }
 }
 
 /// Writes the figures of the store.
@@ -133,7 +156,8 @@ pub(super) fn write(
         "Lines of the audit log that on_event or audit_syslog was not told.",
         Form::Counter,
     );
-    for (to, lost) in outlets.lost() {
+    for to in ["on_event", "audit_syslog"] {
+        let lost = outlets.lost().find(|(name, _)| *name == to).map_or(0, |(_, lost)| lost);
         text.line(name, &format!("to=\"{to}\""), lost);
     }
     Ok(())

@@ -140,6 +140,43 @@ fn an_agent_that_ends_soon_leaves_the_figures_of_its_end() {
 }
 
 #[test]
+fn figures_say_when_a_key_got_its_newest_version_and_are_there_before_the_first_event() {
+    play(|world| {
+        let metrics = world.path("keystead.prom");
+        world.configure(&format!("metrics = {metrics:?}"));
+        let token = world.token();
+        world.end_agent();
+        let text = std::fs::read_to_string(&metrics).unwrap();
+        for line in [
+            "keystead_custom_keys{token=\"a token\",status=\"enabled\"} 0",
+            "keystead_custom_keys{token=\"a token\",status=\"pending import\"} 0",
+            "keystead_material_versions{token=\"a token\"} 0",
+            "keystead_pin_wrong{token=\"a token\",pin=\"user\"} 0",
+            "keystead_pin_locked{token=\"a token\",pin=\"so\"} 0",
+            "keystead_last_backup_timestamp_seconds 0",
+            "keystead_events_lost_total{to=\"on_event\"} 0",
+            "keystead_events_lost_total{to=\"audit_syslog\"} 0",
+            "keystead_store_writable 1",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} is not in\n{text}");
+        }
+        let before = now();
+        token.generate_aes(&[Attribute::Token(true)]);
+        for _ in 0..2 {
+            // By the agent that saw it, and by one that reads of it in the audit log.
+            world.end_agent();
+            let text = std::fs::read_to_string(&metrics).unwrap();
+            let name = "\nkeystead_newest_version_timestamp_seconds{token=\"a token\",key_id=";
+            let (_, rest) = text.split_once(name).unwrap_or_else(|| panic!("{text}"));
+            let (_, at) = rest.split_once("\"} ").unwrap();
+            let at: u64 = at.lines().next().unwrap().parse().unwrap();
+            assert!((before..=now()).contains(&at), "{before} {at}");
+            assert!(world.keystead(&["sweep"]).status.success());
+        }
+    });
+}
+
+#[test]
 fn the_agent_tells_what_lies_ahead_in_metrics_and_log() {
     play(|world| match world.role() {
         "maker" => {

@@ -61,6 +61,7 @@ mod properties;
 mod public_halves;
 mod reauthentication;
 mod records_apart;
+mod refusals;
 mod rejection;
 mod restored_lattices;
 #[path = "../rig/mod.rs"]

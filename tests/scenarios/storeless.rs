@@ -15,9 +15,16 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 /// The commands with their arguments here. FILE stands for a file, FOLDER for one that holds it.
-const ON_A_STORE: &[(&str, &[&[&str]])] = &[
+pub const ON_A_STORE: &[(&str, &[&[&str]])] = &[
     ("tokens", &[&[]]),
-    ("pin", &[&["change", "--new-pin-file", "FILE"]]),
+    (
+        "pin",
+        &[
+            &["change", "--new-pin-file", "PIN"],
+            &["change-so", "--so-pin-file", "PIN", "--new-pin-file", "PIN"],
+            &["unlock", "--so-pin-file", "PIN", "--new-pin-file", "PIN"],
+        ],
+    ),
     ("create", &[&["a"]]),
     ("generate", &[&["a"]]),
     ("list", &[&[], &["--expiring", "30d"]]),
@@ -38,7 +45,7 @@ const ON_A_STORE: &[(&str, &[&[&str]])] = &[
     ("sign", &[&["a", "FILE"]]),
     ("verify", &[&["a", "FILE", "FILE"]]),
     ("csr", &[&["a", "--subject", "CN=a"]]),
-    ("certificate", &[&["show", "a"], &["remove", "a"]]),
+    ("certificate", &[&["put", "a", "FILE"], &["show", "a"], &["remove", "a"]]),
     ("seal", &[&["a", "FILE"]]),
     ("schedule-deletion", &[&["a", "--days", "9"]]),
     ("cancel-deletion", &[&["a"]]),
@@ -137,7 +144,13 @@ fn listing(place: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
     found
 }
 
-fn on(world: &World, store: &Path, command: &str, call: &[&str]) -> Output {
+/// Returns whether a command logs the user in.
+pub fn asks_for_the_users_pin(command: &str, call: &[&str]) -> bool {
+    !WITHOUT_A_PIN.contains(&command) && !call.contains(&"--so-pin-file")
+}
+
+/// Runs a command on a store with the user's PIN, where it asks for one, in the file `pin`.
+pub fn on(world: &World, store: &Path, command: &str, call: &[&str]) -> Output {
     let [file, folder] = ["material/file", "material"].map(|name| world.path(name));
     fs::create_dir_all(&folder).unwrap();
     if !file.exists() {
@@ -145,6 +158,7 @@ fn on(world: &World, store: &Path, command: &str, call: &[&str]) -> Output {
         fs::write(world.path("pin"), USER_PIN).unwrap();
     }
     let named = |word: &&str| match *word {
+        "PIN" => world.path("pin").to_str().unwrap().to_owned(),
         "FILE" => file.to_str().unwrap().to_owned(),
         "FOLDER" => folder.to_str().unwrap().to_owned(),
         word => word.to_owned(),
@@ -152,7 +166,7 @@ fn on(world: &World, store: &Path, command: &str, call: &[&str]) -> Output {
     let mut arguments: Vec<String> = vec![command.to_owned()];
     arguments.extend(call.iter().map(named));
     arguments.extend(["--store".to_owned(), store.to_str().unwrap().to_owned()]);
-    if !WITHOUT_A_PIN.contains(&command) {
+    if asks_for_the_users_pin(command, call) {
         let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
         let pin = world.path("pin");
         let login = ["--pin-file", pin.to_str().unwrap(), "--module", module.to_str().unwrap()];

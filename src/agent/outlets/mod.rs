@@ -11,11 +11,14 @@ mod syslog;
 
 pub use hook::check;
 
+use super::audit::AuditEntry;
 use crate::clock::Seconds;
 use queue::Queue;
 use rustix::process::geteuid;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The time that the lines still waiting have when the agent ends.
@@ -37,7 +40,13 @@ struct AuditHealth {
     waiting: AtomicU64,
     /// The time of the last backup since the agent began, in seconds since 1970 UTC; 0 before the first.
     backup: AtomicU64,
+    /// The keys that were made or got a version since they were last asked for, with the time, in seconds since 1970
+    /// UTC.
+    versions: Mutex<BTreeMap<String, Seconds>>,
 }
+
+/// The events of a key and of a version that were made, as a line has them.
+const MADE: [&str; 2] = ["\"event\":\"created\"", "\"event\":\"rotated\""];
 
 /// The event of a backup, as a line has it. Quotation marks in names are escaped there.
 const BACKED_UP: &str = "\"event\":\"backed-up\"";
@@ -68,6 +77,10 @@ impl Outlets {
         if lines.iter().any(|line| line.contains(BACKED_UP)) {
             self.health.backup.store(now, Ordering::Relaxed);
         }
+        let made = |line: &&String| MADE.iter().any(|event| line.contains(event));
+        let entries = lines.iter().filter(made).filter_map(|line| serde_json::from_str(line).ok());
+        let keys = entries.filter_map(|entry: AuditEntry| entry.fact.key);
+        self.versions().extend(keys.map(|key| (key, now)));
         self.health.last.store(last, Ordering::Relaxed);
         self.health.waiting.store(waiting, Ordering::Relaxed);
     }
@@ -81,6 +94,15 @@ impl Outlets {
     /// Returns the time of the last backup since the agent began; 0 before the first.
     pub(crate) fn last_backup(&self) -> Seconds {
         self.health.backup.load(Ordering::Relaxed)
+    }
+
+    /// Takes the keys that were made or got a version since this was last called, with the times.
+    pub(crate) fn take_versions(&self) -> BTreeMap<String, Seconds> {
+        std::mem::take(&mut self.versions())
+    }
+
+    fn versions(&self) -> MutexGuard<'_, BTreeMap<String, Seconds>> {
+        self.health.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the lines that each place was not told, by its configuration key.
