@@ -22,6 +22,7 @@ use std::sync::mpsc::{channel, sync_channel};
 
 mod erasure;
 mod extras;
+mod histories;
 mod limits;
 mod slots;
 mod time_mark;

@@ -24,10 +24,17 @@ type Interruption = Box<dyn FnOnce() + Send>;
 
 /// A store in memory, which can be full; before the next batch is applied, something else happens.
 #[derive(Clone)]
-struct Overtaken {
+pub(super) struct Overtaken {
     memory: Memory,
     before: Arc<Mutex<Option<Interruption>>>,
     full: Arc<AtomicBool>,
+}
+
+impl Overtaken {
+    /// Has something happen before the next batch is applied.
+    pub(super) fn then(&self, before: impl FnOnce() + Send + 'static) {
+        *self.before.lock().unwrap() = Some(Box::new(before));
+    }
 }
 
 impl ObservedStore for Overtaken {
@@ -96,15 +103,15 @@ impl Host {
     pub(super) fn overtaken_by(&self, before: impl FnOnce() + Send + 'static) -> Writer {
         let overtaken = self.overtaken();
         let writer = self.writer_on(Box::new(overtaken.clone()));
-        *overtaken.before.lock().unwrap() = Some(Box::new(before));
+        overtaken.then(before);
         writer
     }
 
-    fn overtaken(&self) -> Overtaken {
+    pub(super) fn overtaken(&self) -> Overtaken {
         Overtaken { memory: self.memory.clone(), before: Arc::default(), full: Arc::default() }
     }
 
-    fn writer_on(&self, store: Box<dyn Store>) -> Writer {
+    pub(super) fn writer_on(&self, store: Box<dyn Store>) -> Writer {
         let store = OpenStore::open(self.directory.path(), store, Arc::clone(&self.clock) as _);
         Writer::open(Arc::new(store.unwrap())).unwrap()
     }
@@ -115,19 +122,19 @@ impl Host {
     }
 
     /// Returns the disk's content after a power loss that comes before the next sync.
-    fn pairs(&self) -> (CommitNumber, Vec<Pair>) {
+    pub(super) fn pairs(&self) -> (CommitNumber, Vec<Pair>) {
         (self.memory.number().unwrap(), self.memory.scan(b"", b"", usize::MAX).unwrap())
     }
 
-    /// The same host on what a power loss has left of the store.
-    fn with(self, (number, pairs): (CommitNumber, Vec<Pair>)) -> Self {
+    /// Goes on with what a power loss has left of the store.
+    pub(super) fn restore(&mut self, (number, pairs): (CommitNumber, Vec<Pair>)) {
         let memory = Memory::default();
         let writes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
         memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         while memory.number().unwrap() < number {
             memory.apply(&Batch::default()).unwrap();
         }
-        Self { memory, ..self }
+        self.memory = memory;
     }
 }
 
@@ -200,7 +207,7 @@ fn a_sweep_that_loses_a_race_judges_again_and_erases_nothing() {
 }
 
 /// The steps that follow a commit, up to its answer.
-const STEPS: [fn(&mut Writer) -> Result<()>; 3] =
+pub(super) const STEPS: [fn(&mut Writer) -> Result<()>; 3] =
     [|writer| writer.make_durable(), Writer::erase, Writer::publish];
 
 /// Has a change made by a writer that dies after so many of the steps.
@@ -242,11 +249,11 @@ fn an_expiry_is_finished_wherever_a_crash_comes_after_its_commit() {
 
 #[test]
 fn a_commit_that_a_power_loss_undoes_has_erased_nothing() {
-    let host = Host::new();
+    let mut host = Host::new();
     let secret = secret_of_key(&host.writer());
     let durable = host.pairs();
     killed_after(&host, 0, commit(removal(1)));
-    let host = host.with(durable);
+    host.restore(durable);
     let writer = host.writer();
     assert!(host.secret_stands(&secret));
     assert_eq!(read(&writer), Some((Erasure::Live, b"sealed".to_vec())));
@@ -420,7 +427,7 @@ fn a_token_whose_removal_lost_a_race_is_still_missed_when_it_is_lost() {
 
 #[test]
 fn a_new_pin_that_a_power_loss_undoes_gives_no_tries_back() {
-    let host = Host::new();
+    let mut host = Host::new();
     let wrong = |writer: &Writer| writer.store.cells.pins.of(TOKEN).unwrap().1;
     let writer = host.writer();
     for _ in 0..3 {
@@ -428,7 +435,7 @@ fn a_new_pin_that_a_power_loss_undoes_gives_no_tries_back() {
     }
     let durable = host.pairs();
     killed_after(&host, 0, new_pin(&host));
-    let host = host.with(durable);
+    host.restore(durable);
     assert_eq!(wrong(&host.writer()), (0, 3));
     killed_after(&host, STEPS.len(), new_pin(&host));
     assert_eq!(wrong(&host.writer()), (0, 0));
