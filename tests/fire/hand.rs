@@ -46,7 +46,17 @@ pub struct Hand(Other);
 impl Hand {
     /// Starts one, which logs in by one of these PINs. Returns the one that was right.
     pub fn start(world: &World, role: &str, pins: &[String]) -> (Self, String) {
-        let mut hand = Self(world.start(role));
+        Self::start_with(world, role, &[], pins)
+    }
+
+    /// The same, under more of an environment.
+    pub fn start_with(
+        world: &World,
+        role: &str,
+        environment: &[(&str, &str)],
+        pins: &[String],
+    ) -> (Self, String) {
+        let mut hand = Self(world.start_with(role, environment));
         hand.tell(&Order::Login(pins.to_vec()));
         let right = hand.hear(Duration::MAX).expect("it logs in");
         (hand, right)

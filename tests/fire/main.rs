@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )]
 
+mod clocks;
 mod crash;
 mod damage;
 mod fire;
