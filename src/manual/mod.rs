@@ -5,6 +5,7 @@
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`clients`]: what each client needs to know, and where it stumbles.
 //! * [`containers`]: what an agent needs in a container, and a program in another.
+//! * [`fire`]: kills, losses of power, damage and thieves that it was put through, and what each shows.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
 //! * [`mechanisms`]: which mechanisms are served, for which keys, and what each does.
@@ -22,6 +23,7 @@ pub mod backup;
 pub mod ceremony;
 pub mod clients;
 pub mod containers;
+pub mod fire;
 pub mod life;
 pub mod log;
 pub mod mechanisms;
