@@ -103,6 +103,16 @@ has_tool() {
         command -v "$1" >/dev/null 2>&1
 }
 
+# copy_sources FOLDER: copies the project there, without what was built.
+copy_sources() {
+    (cd "$project" && source_files | tar --create --null --files-from=-) | tar --extract --directory="$1"
+}
+
+source_files() {
+    git ls-files -z --cached --others --exclude-standard 2> /dev/null ||
+        find . -name target -prune -o -name .git -prune -o -type f -print0
+}
+
 # --- a store for this script only ---------------------------------------------------------------
 
 # Sets $module, $keystead and a store in a temporary directory, which goes away with the script;

@@ -250,7 +250,9 @@
 //! unmaintained crate that is known can be borne; `tests/run` holds it, and `tests/run advisories` looks for
 //! advisories that are newer.
 //!
-//! No file of the packages names a place of the machine that built it.
+//! The same sources, Rust, C compiler and system libraries give the same bytes, whichever directory they are built
+//! in: `tests/run reproducible` builds the packages in two places and compares them, and a package from elsewhere
+//! can be compared with what `tests/package` makes of its commit.
 //!
 //! # What is left
 //!
