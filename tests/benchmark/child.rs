@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 /// The rows of the stores with many keys, beside those that are measured from outside.
 pub const CREATE: &str = "token key, created, durable";
 pub const INITIALISE: &str = "C_Initialize";
+pub const LOGIN: &str = "C_Login";
 pub const FIRST_FIND: &str = "find by ID, first";
 pub const SIGN: &str = "P-256, token key, sign";
-const LOGIN: &str = "C_Login";
 const AGAIN: &str = "find by ID, again";
 const ALL: &str = "all objects listed";
 const MEMORY_FIRST: &str = "host's memory that C_Initialize took";

@@ -27,6 +27,7 @@ struct Conditions {
     compiler: String,
     aws_lc: String,
     modules: BTreeMap<String, String>,
+    note: String,
 }
 
 #[derive(Serialize)]
@@ -74,7 +75,13 @@ fn conditions(plan: &Plan, command: &str) -> Outcome<Conditions> {
     let model = information.lines().find(|line| line.starts_with("model name"));
     let versions = plan.modules.iter().map(|module| (module.name.clone(), version(&module.path)));
     Ok(Conditions {
-        date: jiff::Timestamp::now().to_string().chars().take(16).collect::<String>() + " UTC",
+        date: jiff::Timestamp::now()
+            .to_string()
+            .chars()
+            .take(16)
+            .collect::<String>()
+            .replace('T', " ")
+            + " UTC",
         command: command.to_owned(),
         processor: model.and_then(|it| it.split_once(": ")).unwrap_or_default().1.to_owned(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -86,6 +93,7 @@ fn conditions(plan: &Plan, command: &str) -> Outcome<Conditions> {
             &["tree", "--locked", "--prefix", "none", "--depth", "0", "-p", "aws-lc-sys"],
         ),
         modules: versions.collect(),
+        note: plan.note.clone(),
     })
 }
 
@@ -105,7 +113,7 @@ fn heading(it: &Conditions) -> String {
     let modules: Vec<String> =
         it.modules.iter().map(|(name, version)| format!("{name} ({version})")).collect();
     format!(
-        "Measured on {} with `{}`: {}; {} processors ({}), load {}; {}; {}; {}. Medians.\n\n",
+        "Measured on {} with `{}`: {}; {} processors ({}), load {}; {}; {}; {}{}. Medians.\n\n",
         it.date,
         it.command,
         modules.join(", "),
@@ -114,7 +122,8 @@ fn heading(it: &Conditions) -> String {
         it.load,
         it.system,
         it.compiler,
-        it.aws_lc
+        it.aws_lc,
+        it.note
     )
 }
 

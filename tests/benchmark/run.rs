@@ -1,6 +1,6 @@
 //! The whole run: children in turn, one module after the other in each round, and the samples that they print.
 
-use crate::child::{CREATE, FIRST_FIND, INITIALISE, Load, READY};
+use crate::child::{CREATE, FIRST_FIND, INITIALISE, LOGIN, Load, READY};
 use crate::module::Outcome;
 use crate::place::{Named, Place};
 use crate::sample::{Axis, Point, Sample, Unit};
@@ -32,6 +32,9 @@ pub struct Plan {
     /// The seconds that a module may take to create the keys of one step; what takes longer is left out
     #[arg(long, default_value_t = 120)]
     pub patience: u64,
+    /// A further note on the versions, for the report
+    #[arg(long, default_value = "")]
+    pub note: String,
     /// Only operations whose names contain one of these, and nothing else
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
@@ -42,7 +45,8 @@ const LOAD: &str = "0.5";
 
 /// The rows that are measured from outside.
 const SYNC: &str = "one fdatasync of 4 KiB";
-const COLD: &str = "C_Initialize and the first find, all processes ended before";
+const COLD: &str = "C_Initialize, C_Login and first find, all processes ended before";
+const WARM: &str = "C_Initialize, C_Login and first find";
 const SERVERS: &str = "memory of the processes that serve the store";
 const DISK: &str = "disk, for each key";
 
@@ -152,12 +156,11 @@ impl Run<'_> {
         }
         let said = output(&mut child(place, &["start", "--keys", &keys.to_string()])?)?;
         let name = &place.module.name;
-        if cold && served {
-            let samples = samples(&said)?;
-            let until = |it: &&Sample| [INITIALISE, FIRST_FIND].contains(&&*it.point.row);
-            let sum = samples.iter().filter(until).filter_map(|it| it.value.as_ref().ok()).sum();
-            self.add(COLD, name, Axis::Keys, keys, Unit::Nanoseconds, Ok(sum));
-        } else {
+        let cold = cold && served;
+        let sum = until_first_find(&said)?;
+        let row = if cold { COLD } else { WARM };
+        self.add(row, name, Axis::Keys, keys, Unit::Nanoseconds, Ok(sum));
+        if !cold {
             self.keep(&said, Axis::Keys, keys)?;
         }
         if served {
@@ -232,6 +235,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns the nanoseconds in which a start came to its first find.
+fn until_first_find(said: &str) -> Outcome<f64> {
+    let samples = samples(said)?.into_iter();
+    let steps = samples.filter(|it| [INITIALISE, LOGIN, FIRST_FIND].contains(&&*it.point.row));
+    steps.map(|sample| sample.value).sum()
 }
 
 /// Returns the calls a second that so many processes make together, with so many threads each.
