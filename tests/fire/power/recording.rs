@@ -72,11 +72,8 @@ impl Recording {
             work.step(&recorder, fire);
         }
         recorder.end(true);
-        let Work { hand, keys, pins, steps, .. } = work;
-        drop(hand);
-        let _ = (keys, pins);
         let events = events(&fs::read(&recorder.log).unwrap());
-        let recording = Self { base, events, steps };
+        let recording = Self { base, events, steps: work.steps };
         recording.is_whole(world);
         recording
     }
