@@ -112,7 +112,7 @@ fn compiler() -> Outcome<String> {
     Ok(format!("{} for {host}", said.lines().next().unwrap_or_default()))
 }
 
-/// Returns what stands before the first block, and the blocks.
+/// Returns the text before the first block, and the blocks.
 fn parse(text: &str) -> Outcome<(String, Vec<Block>)> {
     let begins = format!("\n{BLOCK}");
     let mut parts = text.split(&begins);

@@ -103,7 +103,7 @@ fn said(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output).lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// Returns what a module says of itself, from a process of its own.
+/// Returns the words of a module about itself, from a process of its own.
 fn version(module: &Path) -> String {
     let program = std::env::current_exe().unwrap_or_default();
     said(&program.to_string_lossy(), &["version", &module.to_string_lossy()])
