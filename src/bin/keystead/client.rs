@@ -62,6 +62,8 @@ pub(crate) struct OpenToken {
 
 /// A session in which the user is logged in.
 pub(crate) struct Login {
+    pkcs11: Pkcs11,
+    slot: Slot,
     session: Session,
     /// The token as it tells of itself.
     pub info: TokenInfo,
@@ -72,6 +74,13 @@ impl Deref for Login {
 
     fn deref(&self) -> &Session {
         &self.session
+    }
+}
+
+impl Login {
+    /// Opens a further session that may change the token, for another thread.
+    pub(crate) fn another_session(&self) -> Result<Session, Failure> {
+        Ok(self.pkcs11.open_rw_session(self.slot)?)
     }
 }
 
@@ -94,7 +103,10 @@ impl TokenArguments {
         let place = named.map(|file| PinSource::File(file.clone()));
         let pin = self.pin.read_or(place.as_ref())?.for_login();
         match token.session.login(UserType::User, Some(&pin)) {
-            Ok(()) => Ok(Login { session: token.session, info: token.info }),
+            Ok(()) => {
+                let OpenToken { pkcs11, slot, session, info, .. } = token;
+                Ok(Login { pkcs11, slot, session, info })
+            }
             Err(error) => Err(token.refused(global, UserType::User, error)),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::pin::{EnteredPin, KeyFilePassphrase, PinOptions};
-use std::cell::OnceCell;
+use once_cell::sync::OnceCell;
 use std::fmt;
 
 /// The passphrase of the files of one command.
@@ -28,11 +28,7 @@ impl FilePassphrase {
 
     /// Uses it.
     pub(crate) fn with<T>(&self, read: impl FnOnce(&str) -> T) -> Result<T, Failure> {
-        if self.entered.get().is_none() {
-            // The command has one thread: it is set here alone.
-            let _set = self.entered.set(self.options.read()?);
-        }
-        let entered = self.entered.get().map_or("", EnteredPin::text);
-        Ok(read(entered))
+        let entered = self.entered.get_or_try_init(|| self.options.read())?;
+        Ok(read(entered.text()))
     }
 }

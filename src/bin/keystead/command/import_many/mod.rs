@@ -5,7 +5,7 @@
 mod job;
 
 use super::describe;
-use crate::client::{SessionMode, TokenArguments};
+use crate::client::{Login, SessionMode, TokenArguments};
 use crate::file_passphrase::FilePassphrase;
 use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
@@ -24,6 +24,12 @@ use job::{ImportJob, Outcome, reasons, refused, report};
 use keystead::internal::object::{kinds, words};
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// The number of imports that go on at once: the store makes what they commit durable together.
+const AT_ONCE: usize = 8;
 
 /// Import the material of many custom keys: a directory of files, or what a CSV manifest lists
 ///
@@ -34,7 +40,7 @@ use std::path::PathBuf;
 ///
 /// Each is looked at first, and where one is wrong or refused then, nothing is imported. What only shows
 /// at the import itself, such as material that another key has, ends the run there: what was imported
-/// before stays. With --keep-going the others are imported either way.
+/// before stays. With --keep-going the others are imported either way. Several imports go on at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -65,6 +71,9 @@ pub(crate) struct Arguments {
     keep_going: bool,
     #[arg(skip)]
     time: StoreTime,
+    /// Held while certificates are put beside a key.
+    #[arg(skip)]
+    certificates: Mutex<()>,
 }
 
 /// The keys of earlier lines, so that no two are for the same, and the keys that no line may bring back
@@ -177,34 +186,48 @@ impl Arguments {
         Ok((outcome, Some(shown.key_id.clone())))
     }
 
-    /// Imports what is still to be, until one is refused.
-    fn import(
-        &self,
-        session: &Session,
-        by: &ImportKey,
-        jobs: &mut [ImportJob],
-    ) -> Result<(), Failure> {
+    /// Imports what is still to be, several at once, until one is refused.
+    fn import(&self, login: &Login, by: &ImportKey, jobs: &mut [ImportJob]) -> Result<(), Failure> {
         let bar = progress("importing", jobs.len())?;
-        for job in jobs {
-            if let (Outcome::NotTried, Some(wanted)) = (&job.outcome, &job.wanted) {
-                match self.import_one(session, by, wanted) {
-                    Ok((key_id, expires)) => {
-                        job.outcome = Outcome::Imported { expires };
-                        job.key_id = Some(key_id);
-                    }
-                    Err(failure) => job.outcome = Outcome::Refused(failure),
+        let more = (1..jobs.len().min(AT_ONCE)).map(|_| login.another_session());
+        let more = more.collect::<Result<Vec<Session>, _>>()?;
+        let (queue, ended) = (Mutex::new(jobs.iter_mut()), AtomicBool::new(false));
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = |session: &Session| {
+            while !ended.load(Ordering::Relaxed)
+                && let Some(job) = next()
+            {
+                self.import_one(session, by, job);
+                bar.inc(1);
+                if matches!(job.outcome, Outcome::Refused(_)) && !self.keep_going {
+                    ended.store(true, Ordering::Relaxed);
                 }
             }
-            if let Err(failure) = self.make_public(session, job) {
-                job.outcome = Outcome::Refused(failure);
+        };
+        thread::scope(|threads| {
+            for session in more {
+                threads.spawn(move || work(&session));
             }
-            bar.inc(1);
-            if matches!(job.outcome, Outcome::Refused(_)) && !self.keep_going {
-                break;
-            }
-        }
+            work(login);
+        });
         bar.finish_and_clear();
         Ok(())
+    }
+
+    /// Imports one, if that is still to be done, and makes its public key object.
+    fn import_one(&self, session: &Session, by: &ImportKey, job: &mut ImportJob) {
+        if let (Outcome::NotTried, Some(wanted)) = (&job.outcome, &job.wanted) {
+            match self.bring(session, by, wanted) {
+                Ok((key_id, expires)) => {
+                    job.outcome = Outcome::Imported { expires };
+                    job.key_id = Some(key_id);
+                }
+                Err(failure) => job.outcome = Outcome::Refused(failure),
+            }
+        }
+        if let Err(failure) = self.make_public(session, job) {
+            job.outcome = Outcome::Refused(failure);
+        }
     }
 
     /// Makes the public key object of what is there now, also where an earlier run was stopped before.
@@ -217,7 +240,7 @@ impl Arguments {
     }
 
     /// Returns key ID and expiry. Files are read again: material is kept no longer than one import takes.
-    fn import_one(
+    fn bring(
         &self,
         session: &Session,
         by: &ImportKey,
@@ -231,6 +254,8 @@ impl Arguments {
         let imported = import.bring(session, by, &material)?;
         let key_id = importing::key_id(session, imported)?;
         if !came.is_empty() && !self.no_certificates {
+            // One after the other, so that an issuer of several is there once.
+            let _alone = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
             certificates::bring(session, &ListedKey::named(session, &key_id)?, &came)?;
         }
         Ok((key_id, importing::expires(session, imported)?))
