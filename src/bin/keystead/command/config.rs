@@ -3,6 +3,7 @@
 use crate::output;
 use crate::{Failure, Global};
 use keystead::internal::config::{Config, Log, STORE_VARIABLE};
+use keystead::internal::installed;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -20,8 +21,8 @@ type Key = (&'static str, fn(&Config) -> Value);
 const KEYS: &[Key] = &[
     ("store", |it| it.store.to_string().into()),
     ("agent_directory", |it| it.directory.display().to_string().into()),
-    ("agent", |it| path(it.agent.as_deref())),
-    ("module", |it| path(it.module.as_deref())),
+    ("agent", |it| path(it.agent.clone().or_else(|| installed::program().ok()).as_deref())),
+    ("module", |it| path(it.module.clone().or_else(|| installed::module().ok()).as_deref())),
     ("linger", |it| it.linger.into()),
     ("group", |it| it.group.clone().into()),
     ("custody", |it| it.custody.into()),
@@ -70,6 +71,7 @@ fn source(global: &Global, config: &Config, key: &str, in_file: &[String]) -> St
         ("store", _) if is_set(STORE_VARIABLE) => STORE_VARIABLE.to_owned(),
         ("log" | "log_level", _) if is_set(LOG_VARIABLE) => LOG_VARIABLE.to_owned(),
         (_, Some(file)) => file.display().to_string(),
+        ("agent" | "module", None) => "installed".to_owned(),
         (_, None) => "default".to_owned(),
     }
 }
