@@ -46,6 +46,7 @@ fn the_programs_page_has_examples_files_environment_exit_statuses_and_other_page
             "/etc/keystead/config.toml",
             "ENVIRONMENT",
             "KEYSTEAD_STORE",
+            "COLUMNS",
             "EXIT STATUS",
             "SEE ALSO",
             "keystead.toml(5)",

@@ -130,7 +130,9 @@ mod tests {
         let said = place.path().join("said");
         let text = format!("exec > {}\ncat; pwd; env; ls /proc/self/fd", said.display());
         let hook = program(&place, &text);
-        let _open = fs::File::open("/dev/null").unwrap();
+        let open = fs::File::open("/dev/null").unwrap();
+        // What every program that is run would inherit otherwise.
+        rustix::io::fcntl_setfd(&open, rustix::io::FdFlags::empty()).unwrap();
         run(&hook, "{\"seq\":1}", Limit::of(&QueueState::default())).unwrap();
         let said = fs::read_to_string(said).unwrap();
         let mut lines = said.lines();
@@ -151,6 +153,11 @@ mod tests {
         let error = run_within(&hook, "{}", Limit::of(&QueueState::default()), most).unwrap_err();
         assert!(error.to_string().contains("was ended"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn one_gets_ten_seconds() {
+        assert_eq!(MOST, Duration::from_secs(10), "as the manual says");
     }
 
     #[test]

@@ -87,7 +87,9 @@ pub(crate) fn help() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, ROWS};
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Outcome, ROWS, Row};
     use std::collections::HashSet;
 
     #[test]
@@ -96,5 +98,19 @@ mod tests {
         let codes: HashSet<&str> = ROWS.iter().map(|row| row.0.code()).collect();
         assert_eq!((statuses.len(), codes.len()), (ROWS.len(), ROWS.len()));
         assert!(!statuses.contains(&0) && Outcome::Usage.status() == 2);
+    }
+
+    #[test]
+    fn the_manual_page_has_each_status_and_each_code_of_an_error() {
+        let page = include_str!("command/manual/keystead.md");
+        let (_, page) = page.split_once("# EXIT STATUS").unwrap();
+        let (page, _) = page.split_once("\n# ").unwrap_or((page, ""));
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(rows, ROWS.len() + 1, "with that for success");
+        for Row(outcome, status, code, _) in ROWS {
+            assert!(page.contains(&format!("| `{status}` | ")), "{status}");
+            let is_error = *outcome != Outcome::SomeExpire;
+            assert_eq!(page.contains(&format!("`{code}`")), is_error, "{code}");
+        }
     }
 }

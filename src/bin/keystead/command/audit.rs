@@ -20,7 +20,7 @@ use std::io::ErrorKind;
 ///
 /// The agent writes a line to audit/audit.jsonl in the store's directory for each event of a key's
 /// life, and chains it to the lines before. On a terminal that is too narrow, columns are left out; through a
-/// pipe, and with --json, nothing is.
+/// pipe nothing is, unless `COLUMNS` is set, nor with --json.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Only the events of this key, by its key ID, an alias that it has or had, or a PKCS#11 URI with one

@@ -15,7 +15,8 @@ use serde_json::Value;
 
 /// List the custom keys: what each is called, and how long its material lasts
 ///
-/// On a terminal that is too narrow, columns are left out; through a pipe, and with --json, nothing is.
+/// On a terminal that is too narrow, columns are left out; through a pipe nothing is, unless `COLUMNS` is set, nor
+/// with --json.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
