@@ -162,7 +162,7 @@ impl<'a> Storm<'a> {
             (true, _) => choose(rng, held.is_generated(), true),
             // Two would make two.
             (false, true) => Act::Delete,
-            (false, false) if key % 3 == 0 => Act::Generate,
+            (false, false) if key.is_multiple_of(3) => Act::Generate,
             (false, false) => Act::Create,
         };
         Some((key, act))

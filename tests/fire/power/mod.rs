@@ -126,7 +126,7 @@ impl Checks<'_> {
         hand.end();
     }
 
-    fn look(&self, hand: &mut Hand, step: &Step, keys: &mut Vec<Key>) {
+    fn look(&self, hand: &mut Hand, step: &Step, keys: &mut [Key]) {
         if let Some((key, act)) = &step.next {
             keys[*key].ask(&[(act.clone(), None)], (step.began, now()));
         }

@@ -85,7 +85,8 @@ impl Recording {
         let mut played = disk.cut_off(Unsynced::Kept, &mut fastrand::Rng::with_seed(0));
         let mut there = read(&world.store());
         for name in UNSEEN {
-            (played.remove(name), there.remove(name));
+            played.remove(name);
+            there.remove(name);
         }
         let names = |image: &Image| image.keys().cloned().collect::<Vec<_>>();
         assert_eq!(
@@ -101,8 +102,8 @@ impl Recording {
     /// The last step that was acknowledged when so many events had happened.
     pub fn last_before(&self, events: usize) -> &Step {
         let end = events.checked_sub(1).map_or(0, |last| self.events[last].end);
-        let acknowledged = self.steps.iter().filter(|step| step.at <= end);
-        acknowledged.last().unwrap_or(&self.steps[0])
+        let acknowledged = self.steps.iter().rfind(|step| step.at <= end);
+        acknowledged.unwrap_or(&self.steps[0])
     }
 }
 
@@ -129,7 +130,7 @@ impl Work {
         let key = fire.rng.usize(..self.keys.len());
         let act = match self.keys[key].is_there() {
             true => crate::key::choose(&mut fire.rng, self.keys[key].is_generated(), false),
-            false if key % 3 == 0 => Act::Generate,
+            false if key.is_multiple_of(3) => Act::Generate,
             false => Act::Create,
         };
         let began = now();
