@@ -37,70 +37,67 @@ fn labelled(token: &Token, class: ObjectClass, label: &str) -> ObjectHandle {
 
 #[test]
 fn a_store_of_the_first_format_holds_what_was_put_into_it() {
-    holds_what_was_put_into_it(1);
+    play(|world| holds_what_was_put_into_it(world, 1));
 }
 
 #[test]
 fn a_store_of_the_second_format_holds_what_was_put_into_it() {
-    holds_what_was_put_into_it(2);
+    play(|world| holds_what_was_put_into_it(world, 2));
 }
 
-fn holds_what_was_put_into_it(format: u8) {
-    play(|world| {
-        unpack(world, format);
-        let module = world.module();
-        let slot = module.get_slots_with_initialized_token().unwrap()[0];
-        assert_eq!(module.get_token_info(slot).unwrap().label(), "kept");
-        assert!(module.get_token_info(slot).unwrap().user_pin_count_low());
-        let token = Token::login(&module, slot);
-        assert!(!module.get_token_info(slot).unwrap().user_pin_count_low());
+fn holds_what_was_put_into_it(world: &World, format: u8) {
+    unpack(world, format);
+    let module = world.module();
+    let slot = module.get_slots_with_initialized_token().unwrap()[0];
+    assert_eq!(module.get_token_info(slot).unwrap().label(), "kept");
+    assert!(module.get_token_info(slot).unwrap().user_pin_count_low());
+    let token = Token::login(&module, slot);
+    assert!(!module.get_token_info(slot).unwrap().user_pin_count_low());
 
-        let brought = labelled(&token, ObjectClass::SECRET_KEY, "brought");
-        assert_eq!(token.encrypt_block(brought).unwrap(), expected_block(&unhex(BROUGHT)));
-        assert_eq!(token.json(&token.key_of(brought))["description"], "from outside");
-        let long = labelled(&token, ObjectClass::DATA, "long");
-        assert!(token.bytes(long, AttributeType::Value) == [b'k'; 5000]);
-        labelled(&token, ObjectClass::PRIVATE_KEY, "pair");
-        labelled(&token, ObjectClass::PUBLIC_KEY, "pair");
+    let brought = labelled(&token, ObjectClass::SECRET_KEY, "brought");
+    assert_eq!(token.encrypt_block(brought).unwrap(), expected_block(&unhex(BROUGHT)));
+    assert_eq!(token.json(&token.key_of(brought))["description"], "from outside");
+    let long = labelled(&token, ObjectClass::DATA, "long");
+    assert!(token.bytes(long, AttributeType::Value) == [b'k'; 5000]);
+    labelled(&token, ObjectClass::PRIVATE_KEY, "pair");
+    labelled(&token, ObjectClass::PUBLIC_KEY, "pair");
 
-        let made = token.key_of(labelled(&token, ObjectClass::SECRET_KEY, "made"));
-        let sealed = world.path("sealed");
-        let opened = world.keystead(&["open", sealed.to_str().unwrap(), "--pin-file", &pin(world)]);
-        assert_eq!(opened.stdout, b"sixteen bytes ok", "{opened:?}");
-        assert_eq!(token.json(&made)["origin"], "generated");
+    let made = token.key_of(labelled(&token, ObjectClass::SECRET_KEY, "made"));
+    let sealed = world.path("sealed");
+    let opened = world.keystead(&["open", sealed.to_str().unwrap(), "--pin-file", &pin(world)]);
+    assert_eq!(opened.stdout, b"sixteen bytes ok", "{opened:?}");
+    assert_eq!(token.json(&made)["origin"], "generated");
 
-        let gone = token.key_of(labelled(&token, ObjectClass::DATA, "gone"));
-        assert_eq!(token.number(token.metadata(&gone), MATERIAL_STATE), DELETED);
-        let import = |value: Vec<u8>| {
-            let template =
-                [&aes_material()[..], &[Attribute::Value(value), for_key(&gone)]].concat();
-            token.create_object(&template)
-        };
-        refused(import(vec![7; 16]), RvError::TemplateInconsistent);
-        import(unhex(GONE)).unwrap();
-        let audit = world.keystead(&["audit", "--verify"]);
-        assert!(audit.status.success(), "{audit:?}");
-        // The lines of then have fewer names than those of now.
-        let told = world.keystead(&["audit", "--json", "--key", "gone"]);
-        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-        let (first, last) = (&told[0], told.as_array().unwrap().last().unwrap());
-        assert_eq!((&first["event"], first.get("alias")), (&"created".into(), None), "{told}");
-        let named = ["event", "alias", "label"].map(|name| last[name].as_str().unwrap());
-        assert_eq!(named, ["imported", "gone", "kept"]);
-        assert_eq!(last["again"], true);
+    let gone = token.key_of(labelled(&token, ObjectClass::DATA, "gone"));
+    assert_eq!(token.number(token.metadata(&gone), MATERIAL_STATE), DELETED);
+    let import = |value: Vec<u8>| {
+        let template = [&aes_material()[..], &[Attribute::Value(value), for_key(&gone)]].concat();
+        token.create_object(&template)
+    };
+    refused(import(vec![7; 16]), RvError::TemplateInconsistent);
+    import(unhex(GONE)).unwrap();
+    let audit = world.keystead(&["audit", "--verify"]);
+    assert!(audit.status.success(), "{audit:?}");
+    // The lines of then have fewer names than those of now.
+    let told = world.keystead(&["audit", "--json", "--key", "gone"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let (first, last) = (&told[0], told.as_array().unwrap().last().unwrap());
+    assert_eq!((&first["event"], first.get("alias")), (&"created".into(), None), "{told}");
+    let named = ["event", "alias", "label"].map(|name| last[name].as_str().unwrap());
+    assert_eq!(named, ["imported", "gone", "kept"]);
+    assert_eq!(last["again"], true);
 
-        let names = fs::read_dir(world.store()).unwrap();
-        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert!(names.all(|name| !name.contains("upgrading") && !name.contains("earlier")));
-        assert_eq!(fs::read(world.store().join("slots")).unwrap()[8], 3, "the format");
+    let names = fs::read_dir(world.store()).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.all(|name| !name.contains("upgrading") && !name.contains("earlier")));
+    assert_eq!(fs::read(world.store().join("slots")).unwrap()[8], 3, "the format");
 
-        // Who has no PIN to it gets as little of it as of any store.
-        let mut stranger = Raw::connect(world);
-        let seen = stranger.find(None);
-        assert_eq!(seen.len(), 1, "the public half of the pair");
-        let (public, _) = stranger.read(seen[0]).unwrap();
-        needs_login(stranger.commit(vec![stranger.forged(&public, b"forged")]));
-    });
+    // Who has no PIN to it gets as little of it as of any store.
+    let mut stranger = Raw::connect(world);
+    let seen = stranger.find(None);
+    assert_eq!(seen.len(), 1, "the public half of the pair");
+    let (public, _) = stranger.read(seen[0]).unwrap();
+    needs_login(stranger.commit(vec![stranger.forged(&public, b"forged")]));
 }
 
 /// A store of this build's format, with the PINs that scenarios use: later builds read it as it is. Its token `kept`
