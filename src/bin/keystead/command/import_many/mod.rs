@@ -28,7 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// The number of imports that go on at once: the store makes what they commit durable together.
+/// The number of imports that go on at once where none ends the others: the store makes what they commit durable
+/// together.
 const AT_ONCE: usize = 8;
 
 /// Import the material of many custom keys: a directory of files, or what a CSV manifest lists
@@ -40,7 +41,7 @@ const AT_ONCE: usize = 8;
 ///
 /// Each is looked at first, and where one is wrong or refused then, nothing is imported. What only shows
 /// at the import itself, such as material that another key has, ends the run there: what was imported
-/// before stays. With --keep-going the others are imported either way. Several imports go on at once.
+/// before stays. With --keep-going the others are imported either way, several at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -186,10 +187,11 @@ impl Arguments {
         Ok((outcome, Some(shown.key_id.clone())))
     }
 
-    /// Imports what is still to be, several at once, until one is refused.
+    /// Imports what is still to be: until one is refused, or all, and then several at once.
     fn import(&self, login: &Login, by: &ImportKey, jobs: &mut [ImportJob]) -> Result<(), Failure> {
         let bar = progress("importing", jobs.len())?;
-        let more = (1..jobs.len().min(AT_ONCE)).map(|_| login.another_session());
+        let at_once = if self.keep_going { AT_ONCE.min(jobs.len()) } else { 1 };
+        let more = (1..at_once).map(|_| login.another_session());
         let more = more.collect::<Result<Vec<Session>, _>>()?;
         let (queue, ended) = (Mutex::new(jobs.iter_mut()), AtomicBool::new(false));
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
