@@ -15,11 +15,11 @@ const TABLE: usize = 0x28;
 const ENTRY: usize = 0x3A;
 const COUNT: usize = 0x3C;
 
-/// Fails where the module is shorter than it says of itself. What is no such file is left to the loader.
+/// Fails where the module is shorter than it says of itself. What is no such file, or cannot be read, is left to the
+/// loader.
 pub(crate) fn check(module: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::of_file(module, &error);
-    let mut file = File::open(module).map_err(failed)?;
-    let has = file.metadata().map_err(failed)?.len();
+    let Ok(mut file) = File::open(module) else { return Ok(()) };
+    let has = file.metadata().map_err(|error| Failure::of_file(module, &error))?.len();
     let mut header = [0; HEADER];
     if file.read_exact(&mut header).is_err() {
         return Ok(());
@@ -64,6 +64,6 @@ mod tests {
             fs::write(&cut, other).unwrap();
             check(&cut).unwrap();
         }
-        assert!(check(&folder.path().join("none")).is_err());
+        check(&folder.path().join("none")).unwrap();
     }
 }
