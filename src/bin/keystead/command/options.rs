@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "id",
     "description",
     "subject",
+    "san",
     "dns",
     "ip",
     "email",
