@@ -93,11 +93,6 @@ impl Key {
         self.possible.iter().all(Option::is_some)
     }
 
-    /// Returns true where one state is the only one that it can be in.
-    pub fn is_known(&self) -> bool {
-        self.possible.len() == 1
-    }
-
     /// Returns true where it certainly has material the token made.
     pub fn is_generated(&self) -> bool {
         self.possible.iter().flatten().any(|state| state.generated)
@@ -105,9 +100,14 @@ impl Key {
 
     /// Returns the number of its materials: versions count.
     pub fn materials(&self) -> usize {
-        assert!(self.is_known(), "{self:?}");
-        let state = self.possible[0].as_ref().filter(|state| state.present);
-        state.map_or(0, |state| state.version as usize)
+        let count = |state: &Option<State>| {
+            let present = state.as_ref().filter(|state| state.present);
+            present.map_or(0, |state| state.version as usize)
+        };
+        let number = count(&self.possible[0]);
+        // Without material a key does not show whether it is enabled.
+        assert!(self.possible.iter().all(|state| count(state) == number), "{self:?}");
+        number
     }
 
     /// Returns true where its material ends within so many seconds.
