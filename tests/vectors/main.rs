@@ -22,7 +22,6 @@ mod keys;
 mod lattices;
 mod macs;
 mod ml_dsa;
-#[allow(dead_code, unused_imports)] // the scenarios use the rest
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rsa;
