@@ -45,6 +45,9 @@ impl Pending {
         (prefix, from): (&[u8], &[u8]),
         limit: usize,
     ) -> Result<Vec<Pair>> {
+        if self.rows.is_empty() {
+            return entries.pairs(prefix, from, limit);
+        }
         let rows = self.rows.range(from.max(prefix).to_vec()..);
         let rows = rows.take_while(|(key, _)| key.starts_with(prefix));
         // So many that those which remain reach as far as the limit does.
