@@ -41,9 +41,11 @@ pub fn check(directory: &Path) -> Result<()> {
 }
 
 /// Fails with [`Reason::StoreAbsent`] where no store can be made in `directory`, because something else
-/// is there. A store that is there already is no failure.
+/// is there. A store that is there already is no failure, nor is one that another process makes meanwhile.
 pub fn check_place(directory: &Path) -> Result<()> {
-    match (check(directory), foreign(directory)) {
+    // In this order: of a store that is being made, the cell file comes before all that looks foreign.
+    let other = foreign(directory);
+    match (check(directory), other) {
         (Err(error), Some(_)) => Err(error),
         (Err(_), None) => check_folder(directory),
         (Ok(()), _) => Ok(()),
@@ -192,6 +194,21 @@ mod tests {
         let expected = format!("holds something else: {}/letter", folder.path().display());
         assert!(said(check(folder.path())).ends_with(&expected));
         assert!(said(check_place(folder.path())).ends_with(&expected));
+    }
+
+    #[test]
+    fn a_store_that_is_made_while_the_place_is_looked_at_is_nothing_foreign() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..500 {
+            let place = folder.path().join(number.to_string());
+            fs::create_dir(&place).unwrap();
+            std::thread::scope(|threads| {
+                let maker = threads.spawn(|| hold(&place, &["starting", "lock", "slots", "db"]));
+                while !maker.is_finished() {
+                    check_place(&place).unwrap();
+                }
+            });
+        }
     }
 
     #[test]
