@@ -153,6 +153,18 @@ mod tests {
     }
 
     #[test]
+    fn the_installed_file_explains_every_key() {
+        for paragraph in INSTALLED.split("\n\n").skip(1) {
+            let prose = |line: &&str| line.starts_with("# ");
+            let words: usize =
+                paragraph.lines().filter(prose).map(|line| line.split(' ').count()).sum();
+            let keys = paragraph.lines().filter(|line| !prose(line)).count();
+            // Two keys of one paragraph are explained together.
+            assert!(words > 8 * keys && (1..=2).contains(&keys), "{paragraph}");
+        }
+    }
+
+    #[test]
     fn readme_has_every_key_in_its_table() {
         let first_cells =
             README.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
