@@ -168,6 +168,19 @@ find_build() {
 
 # --- talking ------------------------------------------------------------------------------------
 
+# asks_for_help ARGUMENT...: one of them is --help or -h; then what the script's head says is printed.
+asks_for_help() {
+    for argument in "$@"; do
+        case $argument in
+            -h | --help)
+                sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0" | sed '/^shellcheck /d'
+                return 0
+                ;;
+        esac
+    done
+    return 1
+}
+
 say() {
     printf '%s\n' "$*"
 }
