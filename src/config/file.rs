@@ -3,6 +3,7 @@
 use super::bad;
 use crate::error::Result;
 use serde::Deserialize;
+use std::io::Read;
 use std::path::Path;
 
 /// The least that is logged.
@@ -82,11 +83,20 @@ impl Default for File {
     }
 }
 
+/// The most that is read of a configuration, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
+
 impl File {
     /// Reads the file at `path`; every error names the file, and the line where there is one.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| bad(format_args!("{}: {error}", path.display())))?;
+        let wrong = |why: &dyn std::fmt::Display| bad(format_args!("{}: {why}", path.display()));
+        let mut text = String::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_SIZE).read_to_string(&mut text))
+            .map_err(|error| wrong(&error))?;
+        if text.len() as u64 == MAX_SIZE {
+            return Err(wrong(&"it is too long for a configuration"));
+        }
         toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = 1 + before.matches('\n').count();
@@ -103,7 +113,8 @@ mod tests {
     /// The file that packages install.
     const INSTALLED: &str = include_str!("../../.packaging/config.toml");
 
-    const README: &str = include_str!("../../README.md");
+    /// The manual's page about the configuration, of which keystead.toml(5) is made too.
+    const MANUAL: &str = include_str!("../manual/configuration.rs");
 
     /// Returns every key, as the error of an unknown one lists them.
     fn keys() -> Vec<String> {
@@ -165,9 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn readme_has_every_key_in_its_table() {
+    fn what_never_ends_is_no_configuration() {
+        let refused = File::read("/dev/zero".as_ref()).unwrap_err().to_string();
+        assert!(refused.contains("/dev/zero: it is too long"), "{refused}");
+    }
+
+    #[test]
+    fn the_manual_has_every_key_in_its_table() {
         let first_cells =
-            README.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+            MANUAL.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
         let named: Vec<&str> = first_cells.flat_map(|cell| cell.split('`')).collect();
         for key in keys() {
             assert!(named.contains(&key.as_str()), "{key}");

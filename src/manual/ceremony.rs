@@ -119,8 +119,9 @@
 //! EC, Ed25519 and X25519 keys fit, and so does a seed.
 //!
 //! `keystead import`, `import-many` and `wrap` make that of what other programs write, in PEM or DER: PKCS#8, PKCS#1 (RFC
-//! 8017), SEC1 (RFC 5915) and PKCS#12 (RFC 7292). Where the file is encrypted they ask for its passphrase
-//! (`--passphrase-file`): PBES2 with PBKDF2 or scrypt, AES or 3DES; the schemes of PKCS#12 before that; PEM with `DEK-Info`. What
+//! 8017), SEC1 (RFC 5915) and PKCS#12 (RFC 7292), and OpenSSH's own format of RSA, ECDSA and Ed25519 keys. Where the file is
+//! encrypted they ask for its passphrase (`--passphrase-file`): PBES2 with PBKDF2 or scrypt, AES or 3DES; the schemes of
+//! PKCS#12 before that; PEM with `DEK-Info`; `ssh-keygen`'s with AES or ChaCha20-Poly1305. What
 //! is decrypted stays in memory that is wiped. A file has one private key; certificates beside it go into the token
 //! where they are of the key or of its issuers.
 //!

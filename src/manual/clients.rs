@@ -1,7 +1,37 @@
 //! # Clients
 //!
-//! README's table says which clients were run, unpatched, as Debian has them. This is what each needs to know.
-//! `$MODULE` is the module's file.
+//! These were run, unpatched, as Debian 12 has them, and Debian 13 where its name or OpenSSL 3.5 says so; `tests/clients`
+//! plays each.
+//!
+//! <!-- clients: the test run writes this table -->
+//! | client | version | what was run | result |
+//! |---|---|---|---|
+//! | Apache | 2.4.71 | RSA and EC keys, TLS 1.2 and 1.3, workers of another user, a reload | 14 checks pass |
+//! | BIND | 9.20.30 | `dnssec-keyfromlabel`, `dnssec-signzone` with RSA and EC keys; a `named` that generates its key on the token, signs with it and answers | 20 checks pass |
+//! | curl | 7.88.1 | client certificates, RSA and EC, TLS 1.2 and 1.3 | 12 checks pass |
+//! | GnuTLS | 3.7.9 | `p11tool`, an authority of `certtool`, `gnutls-serv` and `gnutls-cli` with client certificates | 64 checks pass |
+//! | Go 1.19: `miekg/pkcs11`, `crypto11` | 1.0.3, 1.2.5 | find, generate, RSA, ECDSA, AES-GCM and CBC, HMAC, an import with the expiry attribute, TLS servers, a hundred goroutines; both libraries' own tests | 88 checks pass |
+//! | Java SunPKCS11 | 17 | `keytool` (generate, list, import, rename, delete), `jarsigner`, `KeyStore`, AES-GCM, CBC and CTR, `Mac`, RSA and EC signatures, ECDH, TLS 1.2 on the token, TLS both ways, certificate chains, an expiry through `attributes` | 91 checks pass |
+//! | nginx | 1.22.1 | RSA and EC keys, TLS 1.2 and 1.3, four workers of another user, reloads | 17 checks pass |
+//! | NSS | 3.87.1 | `modutil`, `certutil`, `pk12util`, `cmsutil`, `selfserv` and `tstclnt` | 60 checks pass |
+//! | OpenSSH | 9.2 | `ssh-keygen -D`, `-s` (hosts, users), `-Y sign`, `ssh-agent`, `sshd` with `HostKeyAgent` | 30 checks pass |
+//! | OpenSSL, engine `pkcs11` | 3.0, 0.4.12 | `dgst`, `req`, `x509`, `cms`, `pkeyutl`, `s_server` and `s_client` with RSA and EC keys | 56 checks pass |
+//! | OpenSSL, keys of its own | 3.5 | ML-KEM and ML-DSA keys as seed, expanded key and both, imported: encapsulated and signed here, decapsulated and verified there, and the other way round; HashML-DSA; material wrapped by plain commands for an import key of ML-KEM; keys wrapped by AES-GCM, with Python's `cryptography` | 156 checks pass |
+//! | OpenSSL, `pkcs11-provider` | 3.5, 1.2.0 | `genpkey`, `pkeyutl`, `req`, `s_server` and `s_client` with RSA, EC, Ed25519 and ML-DSA keys; a forking server, `cms`, X25519, ML-KEM, AES, digests and HKDF; software keys used in a session of the token | 155 checks pass |
+//! | OpenVPN | 2.6.14 | `--show-pkcs11-ids`, a server and a client whose keys are on the token | 10 checks pass |
+//! | osslsigncode | 2.9 | a program signed with RSA and EC keys | 10 checks pass |
+//! | p11-kit | 0.24.1 | `keystead.module`, the proxy, `p11-kit server` with eight clients at once | 39 checks pass |
+//! | Python: `PyKCS11`, `python-pkcs11` | 1.5.12, 0.10.1 | their own tests | 149 checks pass |
+//! | Rust: `cryptoki` | 0.12.1 | its own tests | 102 checks pass |
+//! | strongSwan | 5.9.8 | `pki`: RSA and EC authorities, requests, revocation lists; `charon` and `swanctl`: a tunnel whose ends have an imported RSA key and a generated EC key | 32 checks pass |
+//! | stunnel | 5.68 | RSA and EC keys for the server and the client, `engineId` | 8 checks pass |
+//! | `pkcs11-check` | 0.2.3 | its quick tests of attributes, objects, sessions, return codes and mechanisms | 1366 checks pass |
+//! | `pkcs11-tool` (OpenSC) of Debian 13 | 0.26.1 | all that Debian 12's is asked; ML-KEM and ML-DSA keys found and deleted | 160 checks pass |
+//! | `pkcs11-tool` (OpenSC) | 0.23.0 | every option that touches keys; `--test`, `--test-ec`, `--test-threads`, `--test-fork` | 146 checks pass |
+//! | `python-pkcs11` | 0.10.1 | RSA, AES, ML-DSA and ML-KEM pairs, signatures, encapsulated AES keys; what `openssl pkeyutl -encap` and `openssl enc -id-aes256-wrap-pad` wrapped | 16 checks pass |
+//! <!-- end of clients -->
+//!
+//! This is what each needs to know, and where it stumbles here and not elsewhere. `$MODULE` is the module's file.
 //!
 //! # All
 //!

@@ -119,7 +119,11 @@
 //!
 //! # Scheduled deletion
 //!
-//! `CKA_KEYSTEAD_DELETION_AT`, 7 to 1096 days ahead, is the only way in which a custom key ends. Until
+//! `CKA_KEYSTEAD_DELETION_AT`, 7 to 1096 days ahead, is the only way in which one custom key ends. Until
 //! then it can only be cancelled (0), which leaves the key disabled, or waiting for its import where it
 //! has no material. Then the agent, or `keystead sweep`, erases the material of every version and the
 //! metadata, and the material is free to be imported into another key.
+//!
+//! `keystead destroy-token` ends a whole token with all its keys, by the security officer. `C_InitToken` on a token
+//! that is there (`pkcs11-tool --init-token`) wants its security officer's PIN too, gives it a label and ends its user's PIN, until
+//! the officer sets a new one: the custom keys stay, ordinary objects go, and on a token without custody everything.

@@ -46,9 +46,11 @@
 //! Each line of the audit log can be told elsewhere too, as the same JSON. `on_event` in the configuration names a
 //! program: the agent runs it for each line, as the store's owner, in the directory `/`, with the line on standard
 //! input, no environment but a `PATH` of system directories, no descriptor but the three standard ones, and its output
-//! thrown away. It is not run unless its path is absolute and it, what a link leads to, and every directory above
-//! either can be written by the store's owner and root alone; `keystead doctor` says what is in the way. One that runs
-//! for 10 s is ended, with its process group.
+//! thrown away. It is not run unless its path is absolute and it, what a link leads to, and every directory on the way
+//! to either, of each link too, can be written by the store's owner and root alone; `keystead doctor` says what is in the
+//! way. The same is asked of the configuration that names it, but that directories may be open to all that keep each
+//! user's files to that user, as `/tmp` does. One that runs for 10 s is ended, with its process group. Under systemd it is
+//! confined as the agent is: it has no network.
 //!
 //! `audit_syslog` names a socket, usually `/dev/log`: each line is sent there as one datagram with priority
 //! `authpriv.info` and the name `keystead`, for syslog and journald.
@@ -56,8 +58,9 @@
 //! Each has a queue of 4096 lines and a thread of its own, which begins once a line is durable: no commit and no erasure
 //! waits for them, nor one for the other. What a full queue cannot take, and what fails, is counted
 //! (`keystead_events_lost_total` in the metrics) and has a warning in the log, the first and every thousandth; it is not
-//! told again. An agent that is to end gives what waits two seconds. An agent that is killed tells nothing
-//! of what waited. So the audit log stays the record; what is told is for a person who is to know soon.
+//! told again. The count goes on from the metrics file that an earlier agent left. An agent does not end for idleness
+//! before all is told; one that is told to end gives what waits two seconds, and counts the rest. An agent that is killed
+//! tells nothing of what waited, and does not count it. So the audit log stays the record; what is told is for a person who is to know soon.
 //!
 //! # What is told
 //!

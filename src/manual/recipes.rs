@@ -1,6 +1,7 @@
 //! # Recipes
 //!
-//! Each is played by `tests/clients/recipes` as it stands here. All begin with an empty store, `keystead` on the
+//! Each is played by `tests/clients/recipes` as it stands here. All begin with no store where `KEYSTEAD_STORE`, or
+//! the configuration that `KEYSTEAD_CONF` names, has it, `keystead` on the
 //! path, the module's file in `$MODULE`, and PINs in the files `so-pin` and `pin`, which only their owner can read
 //! and which end without a newline (`umask 077; printf 12345678 > pin`): OpenSSL's engine takes all of such a file.
 //!
@@ -10,6 +11,7 @@
 //! reads the configuration when it begins.
 //!
 //! ```sh
+//! export KEYSTEAD_CONF=$PWD/config.toml KEYSTEAD_STORE=$PWD/store
 //! echo 'group = "www-data"' > "$KEYSTEAD_CONF"
 //! keystead init web --so-pin-file so-pin --pin-file pin
 //! openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out www.key
@@ -54,9 +56,11 @@
 //! curl --cacert www.pem https://localhost:8443/
 //! ```
 //!
-//! Under systemd, `systemctl edit nginx` is the place of `Environment=OPENSSL_CONF=…`. `keystead delete-material
-//! www` ends the key at once: the next handshake fails. An import of the same key and `nginx -s reload` bring it
-//! back. `keystead disable www` stops it for a while, until `keystead enable www`, without a reload.
+//! Under systemd, `systemctl edit nginx` is the place of `Environment=` with `OPENSSL_CONF`, `KEYSTEAD_CONF` and
+//! `KEYSTEAD_STORE`; the latter two are not needed where the system's configuration and store are used. `keystead
+//! delete-material www` ends the key at once: the next handshake fails. An import of the same key, with `--expires` as
+//! before, and a reload bring it back: `nginx -c "$PWD/nginx.conf" -s reload`, under systemd `systemctl reload nginx`.
+//! `keystead disable www` stops it for a while, until `keystead enable www`, without a reload.
 //!
 //! # An authority with certtool
 //!

@@ -1,5 +1,5 @@
 # What the clients' tests share: their packages, a store and a token of their own, servers on
-# loopback, and the row that each client has in README's table. Bash; sourced, never run.
+# loopback, and the row that each client has in README's table and the manual's. Bash; sourced, never run.
 # shellcheck shell=bash
 set -uo pipefail
 # shellcheck source=pkcs11-tool-scripts/lib.sh

@@ -71,6 +71,7 @@ macro_rules! chapters {
 
 /// The chapters, in their order.
 const CHAPTERS: &[Chapter] = chapters! {
+    "program": "The program", "its commands, and what each is for";
     "life": "A key's life", "its states, what is refused in each and by which code, expiry, rotation, the end";
     "properties": "Properties", "what a key tells of itself";
     "ceremony": "The import ceremony", "how material is wrapped, carried, compared and imported";
@@ -78,7 +79,8 @@ const CHAPTERS: &[Chapter] = chapters! {
     "backup": "Backups", "what is in one, and what it does not bring back";
     "sealing": "Sealing", "files and messages that name their key";
     "log": "The log and events", "why something does not work; who is told of what happens";
-    "clients": "Clients", "what each program needs to know, and where it stumbles";
+    "installing": "Installing", "packages, and without one; what is in them";
+    "clients": "Clients", "which were run, what each needs to know, and where it stumbles";
     "recipes": "Recipes", "nginx, an authority, signed code, sealed backups, keys from the clouds";
     "containers": "Containers", "what an agent needs there, and a program in another";
     "pkcs11": "PKCS#11", "the interfaces, and what of them is not served";
@@ -215,17 +217,10 @@ fn sections(text: &str) -> Vec<String> {
 fn configuration_chapters() -> Vec<String> {
     let example = include_str!("../../../../../.packaging/config.toml");
     let more = include_str!("keystead.toml.md");
-    let mut chapters = vec![configuration(include_str!("../../../../../README.md"))];
+    let mut chapters = vec![roff::chapter(include_str!("../../../../manual/configuration.rs"))];
     // The example's own comments are no headings.
     chapters.extend(sections(more).iter().map(|text| text.replace("@example", example.trim_end())));
     chapters
-}
-
-/// Returns the section about the configuration of a README.
-fn configuration(readme: &str) -> String {
-    let (_, after) = readme.split_once("## Configuration\n").unwrap_or_default();
-    let section = after.split("\n## ").next().unwrap_or_default();
-    format!("# Description\n{section}\n")
 }
 
 #[cfg(test)]

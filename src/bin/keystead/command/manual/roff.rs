@@ -57,6 +57,7 @@ pub(super) fn sections(markdown: &str) -> String {
             },
         }
     }
+    writer.end_paragraph();
     writer.page
 }
 
@@ -65,6 +66,8 @@ pub(super) fn chapter(source: &str) -> String {
     let lines = source.lines().take_while(|line| line.starts_with("//!"));
     lines
         .map(|line| line.trim_start_matches("//!").strip_prefix(' ').unwrap_or_default())
+        // Which say where a table is to be written.
+        .filter(|line| !line.starts_with("<!--"))
         .map(|line| format!("{line}\n"))
         .collect()
 }
@@ -77,6 +80,8 @@ fn is_number(mark: &str) -> bool {
 #[derive(Default)]
 struct PageWriter {
     page: String,
+    /// The lines of the paragraph that goes on: what is marked in it may begin on one and end on another.
+    paragraph: Vec<String>,
     within: bool,
     began: bool,
     /// Set behind a heading, where a paragraph begins by itself.
@@ -90,7 +95,13 @@ impl PageWriter {
     }
 
     fn end_paragraph(&mut self) {
+        self.write_paragraph();
         self.within = false;
+    }
+
+    fn write_paragraph(&mut self) {
+        let text = inline(&std::mem::take(&mut self.paragraph).join("\n"));
+        text.lines().for_each(|line| self.line(&guarded(line)));
     }
 
     fn heading(&mut self, level: usize, heading: &str) {
@@ -105,8 +116,7 @@ impl PageWriter {
         self.headed = true;
     }
 
-    /// Begins a paragraph.
-    fn paragraph(&mut self) {
+    fn begin_paragraph(&mut self) {
         if !std::mem::take(&mut self.headed) {
             self.line(".PP");
         }
@@ -114,20 +124,21 @@ impl PageWriter {
 
     fn text(&mut self, text: &str) {
         if !std::mem::replace(&mut self.within, true) {
-            self.paragraph();
+            self.begin_paragraph();
         }
-        self.line(&guarded(&inline(text)));
+        self.paragraph.push(text.to_owned());
     }
 
     fn item(&mut self, mark: &str, text: &str) {
+        self.write_paragraph();
         (self.within, self.headed) = (true, false);
         self.line(&format!(".IP {mark} 3"));
-        self.line(&guarded(&inline(text)));
+        self.paragraph.push(text.to_owned());
     }
 
     fn code<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
         self.end_paragraph();
-        self.paragraph();
+        self.begin_paragraph();
         self.line(".RS 4\n.nf");
         lines.for_each(|line| self.line(&guarded(&escaped(line))));
         self.line(".fi\n.RE");
@@ -274,12 +285,12 @@ mod tests {
 
     #[test]
     fn each_form_of_the_manual_has_its_macros() {
-        let source = "//! # A life\n//!\n//! It *ends*; see [`key`](crate::key), `a-b` and **this**.\n//! .dot\n\
+        let source = "//! # A life\n//!\n//! It *ends*; see [`key`](crate::key), `a-b` and **this**.\n//! .dot `a\n//! b`.\n\
              //!\n//! * one\n//!   goes on\n//! 2. two\n//!\n//! ```text\n//! .code \\n\n//! ```\n//!\n//! # Later\n\
              pub mod none;\n";
         assert_eq!(
             sections(&chapter(source)),
-            ".SH \"A LIFE\"\nIt *ends*; see \\fBkey\\fR, \\fBa\\-b\\fR and \\fBthis\\fR.\n\\&.dot\n\
+            ".SH \"A LIFE\"\nIt *ends*; see \\fBkey\\fR, \\fBa\\-b\\fR and \\fBthis\\fR.\n\\&.dot \\fBa\nb\\fR.\n\
              .IP \\(bu 3\none\ngoes on\n.IP 2. 3\ntwo\n.PP\n.RS 4\n.nf\n\\&.code \\en\n.fi\n.RE\n.SS \"Later\"\n"
         );
     }
