@@ -21,7 +21,7 @@ pub mod agent {
         pub use crate::agent::backup::Backup;
     }
     pub mod outlets {
-        pub use crate::agent::outlets::check;
+        pub use crate::agent::outlets::{check, check_named};
     }
 }
 pub mod clock {
@@ -107,6 +107,9 @@ pub mod lc {
     }
     pub mod rsa {
         pub use crate::lc::rsa::{Components, PrivateKey, PublicKey};
+    }
+    pub mod rsa_parts {
+        pub use crate::lc::rsa_parts::RsaParts;
     }
     pub mod rsa_oaep {
         pub use crate::lc::rsa_oaep::{Oaep, max_oaep};

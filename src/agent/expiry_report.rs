@@ -11,8 +11,8 @@ use crate::key::pin::TokenEntry;
 use crate::key::state::DAY;
 use crate::key::{KeyState, Origin, Role, Status};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::Permissions;
-use std::io::Write as _;
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -243,8 +243,10 @@ fn metrics(tokens: &BTreeSet<String>, keys: &[VisibleKey], now: Seconds) -> Metr
 
 /// Replaces the file in one piece: a collector never sees a part of it.
 fn write(file: &Path, text: &str) -> Result<()> {
-    let failed =
-        |error: std::io::Error| Reason::General.detail(format_args!("{}: {error}", file.display()));
+    let failed = |error: std::io::Error| {
+        Reason::BadConfiguration.detail(format_args!("metrics: {}: {error}", file.display()))
+    };
+    check_replaced(file).map_err(failed)?;
     let folder = file.parent().ok_or(Reason::BadConfiguration)?;
     let mut fresh = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     fresh.write_all(text.as_bytes()).map_err(failed)?;
@@ -253,6 +255,25 @@ fn write(file: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses to replace what is no file of figures.
+fn check_replaced(file: &Path) -> std::io::Result<()> {
+    let about = match file.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        about => about?,
+    };
+    let mut begin = Vec::new();
+    if about.is_file() {
+        File::open(file)?.take(FIRST.len() as u64).read_to_end(&mut begin)?;
+    }
+    match about.is_file() && (begin.is_empty() || begin == FIRST.as_bytes()) {
+        true => Ok(()),
+        false => Err(ErrorKind::AlreadyExists.into()),
+    }
+}
+
+/// The beginning of every file of figures.
+const FIRST: &str = "# HELP keystead_";
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -260,6 +281,22 @@ mod tests {
     use crate::key::{Expiry, ExpiryAction, Fingerprint};
 
     const NOW: Seconds = 1_700_000_000;
+
+    #[test]
+    fn figures_replace_figures_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("figures");
+        let figures = format!("{FIRST}custom_keys The keys.\n");
+        write(&file, &figures).unwrap();
+        write(&file, &figures).unwrap();
+        std::fs::write(&file, "").unwrap();
+        write(&file, &figures).unwrap();
+        std::fs::write(&file, "root:x:0:0\n").unwrap();
+        let refused = write(&file, &figures).unwrap_err().to_string();
+        assert!(refused.contains("metrics: "), "{refused}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "root:x:0:0\n");
+        assert!(write(place.path(), &figures).is_err());
+    }
 
     #[test]
     fn each_notice_is_given_once_and_the_most_urgent_where_several_fell_due() {

@@ -3,13 +3,14 @@
 
 use super::audit::{self, AuditEvent};
 use super::open_store::OpenStore;
-use super::outlets::Outlets;
+use super::outlets::{Outlets, PLACES};
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::key::pin::{PIN_TRIES, TokenEntry};
 use crate::wire::message::{PROTOCOL, STORE_FORMAT};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The form of a metric: a value that rises and falls, or one that only rises.
 #[derive(Clone, Copy)]
@@ -150,17 +151,35 @@ pub(super) fn write(
     ] {
         text.single(about, value);
     }
-    let name = "keystead_events_lost_total";
+    let name = LOST;
     text.head(
         name,
         "Lines of the audit log that on_event or audit_syslog was not told.",
         Form::Counter,
     );
-    for to in ["on_event", "audit_syslog"] {
+    for to in PLACES {
         let lost = outlets.lost().find(|(name, _)| *name == to).map_or(0, |(_, lost)| lost);
-        text.line(name, &format!("to=\"{to}\""), lost);
+        text.line(name, &to_place(to), lost);
     }
     Ok(())
+}
+
+/// The metric of the lines that a place was not told.
+const LOST: &str = "keystead_events_lost_total";
+
+fn to_place(place: &str) -> String {
+    format!("to=\"{place}\"")
+}
+
+/// Returns the lines that a place was not told before, as the file has it that an earlier agent left: the counter goes
+/// on where that one ended.
+pub(super) fn lost_before(file: &Path, place: &str) -> u64 {
+    let text = match file.is_file() {
+        true => std::fs::read_to_string(file).unwrap_or_default(),
+        false => String::new(),
+    };
+    let begin = format!("{LOST}{{{}}} ", to_place(place));
+    text.lines().find_map(|line| line.strip_prefix(&begin)?.parse().ok()).unwrap_or(0)
 }
 
 /// Writes the wrong PINs of each token, and which are locked.

@@ -176,14 +176,11 @@ impl<'a> MainLoop<'a> {
         self.acceptor.leave(why);
     }
 
-    fn end(&self, mut agent: ServedStore, ended: Ended) -> Result<()> {
+    fn end(&self, agent: ServedStore, ended: Ended) -> Result<()> {
         if ended == Ended::StoreGone {
             self.acceptor.leave(None);
             agent.abandon();
             return Ok(());
-        }
-        if ended != Ended::StoreFailed {
-            agent.expiry_report.report_once_more(&agent.store);
         }
         match self.keeps_socket {
             // Those who come now wait until this agent is through, and ask the next one.

@@ -4,6 +4,7 @@ use super::Options;
 use super::acceptor::Acceptor;
 use super::directory::DirectoryWatch;
 use super::expiry_report::ExpiryReport;
+use super::figures::lost_before;
 use super::job::{Job, Work};
 use super::open_store::OpenStore;
 use super::outlets::Outlets;
@@ -33,6 +34,9 @@ const ROOM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The interval of snapshots while the store changes.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The time between two looks at whether those who are told of events have been told of all.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// The reason for which an agent stops serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +103,9 @@ impl ServedStore {
         let store = Arc::new(OpenStore::open_at(directory, records, clock)?);
         let seen = store.seen_before();
         let (hook, syslog) = (options.on_event.clone(), options.audit_syslog.clone());
-        let outlets = Arc::new(Outlets::begin(hook, syslog));
+        let metrics = options.metrics.as_deref();
+        let lost = |place: &str| metrics.map_or(0, |file| lost_before(file, place));
+        let outlets = Arc::new(Outlets::begin(hook, syslog, lost));
         let (jobs, writer) = start_writer(&store, &outlets, options.grace)?;
         if let Some(group) = options.group {
             store.page.share(group).map_err(absent)?;
@@ -144,6 +150,7 @@ impl ServedStore {
                 }
                 (Ok(due), Some(since)) if !(options.linger && due.is_some()) => {
                     match options.idle.map(|idle| idle.checked_sub(since.elapsed())) {
+                        Some(None) if self.outlets.are_busy() => Some(TELLING),
                         Some(None) => return Ended::Idle,
                         left => left.flatten(),
                     }
@@ -246,13 +253,18 @@ impl ServedStore {
     }
 
     fn end(self, how: Work) -> Result<()> {
-        let Self { store, server, jobs, writer, outlets, .. } = self;
+        let Self { store, server, jobs, writer, outlets, mut expiry_report, .. } = self;
         server.close();
+        let leaves_figures = matches!(how, Work::Stop) && store.alive();
         // The writer may have ended already, with the store.
         let _ended = jobs.send(Job::own(how));
         let ended = writer.join();
         store.page.ended();
         outlets.end();
+        // With what the outlets have not told.
+        if leaves_figures && store.alive() {
+            expiry_report.report_once_more(&store);
+        }
         ended.unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 

@@ -121,6 +121,8 @@ impl Writer {
 
     /// Tells these places of each line of the audit log.
     pub(crate) fn telling(self, outlets: Arc<Outlets>) -> Self {
+        let (head, waiting) = self.journal.head();
+        outlets.note_log((head.seq, waiting));
         Self { outlets, ..self }
     }
 

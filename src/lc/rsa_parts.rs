@@ -11,7 +11,7 @@ const EXPONENTS: [u64; 6] = [65_537, 3, 17, 5, 7, 257];
 /// The known parts of a private key, big-endian; all but the first and the third may be empty, which is
 /// unknown.
 #[derive(Debug)]
-pub(crate) struct RsaParts {
+pub struct RsaParts {
     /// The modulus.
     pub modulus: Vec<u8>,
     /// The public exponent.
@@ -29,7 +29,7 @@ pub(crate) struct RsaParts {
 impl RsaParts {
     /// All numbers of the key: what was given, and what follows from it where nothing was. Numbers that
     /// are no key's are `AttributeValue`, or give components that make none.
-    pub(crate) fn complete(self) -> Result<Components> {
+    pub fn complete(self) -> Result<Components> {
         let (n, d) = (Number::of(&self.modulus)?, Number::of(self.private_exponent.expose())?);
         if n.is_zero() || d.is_zero() {
             return Err(Reason::AttributeValue.into());

@@ -60,6 +60,34 @@ fn a_program_that_hangs_delays_no_change_and_no_end_and_is_ended() {
 }
 
 #[test]
+fn what_is_not_told_any_more_when_an_agent_ends_is_counted_and_the_next_one_counts_on() {
+    play(|world| {
+        let (place, figures) = (Place::new(), world.path("figures"));
+        let hook = place.hook("sleep 1000");
+        world.configure(&format!("on_event = {hook:?}\nmetrics = {figures:?}"));
+        let token = world.token();
+        for label in ["a", "b", "c", "payroll"] {
+            token.generate_aes(&[Attribute::Token(true), Attribute::Label(label.into())]);
+        }
+        let lost = || -> u64 {
+            world.end_agent();
+            let said = fs::read_to_string(&figures).unwrap();
+            let name = "keystead_events_lost_total{to=\"on_event\"} ";
+            said.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
+        };
+        let lines = || {
+            let log = fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
+            log.lines().count() as u64
+        };
+        let first = lost();
+        assert_eq!(first, lines());
+        run(world, &["disable", "payroll"]);
+        assert!(lines() > first);
+        assert_eq!(lost(), lines());
+    });
+}
+
+#[test]
 fn a_program_that_others_can_write_is_not_run_and_doctor_says_so() {
     play(|world| {
         let place = Place::new();
@@ -71,6 +99,7 @@ fn a_program_that_others_can_write_is_not_run_and_doctor_says_so() {
         let doctor = world.keystead(&["doctor"]);
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("on_event") && said.contains("can write"), "{said}");
+        assert!(said.contains("agent: it answers"), "what else there is is looked at: {said}");
         world.end_agent();
         assert!(!place.path("ran").exists());
     });
@@ -118,6 +147,10 @@ fn the_figures_tell_pins_backups_versions_and_the_audit_log() {
             again.contains(&format!("keystead_last_backup_timestamp_seconds {backup}\n")),
             "{again}"
         );
+        // And where the log stands, before anything is added to it.
+        let lines = fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
+        let stands = format!("keystead_audit_lines_total {}\n", lines.lines().count());
+        assert!(again.contains(&stands), "{again}");
     });
 }
 

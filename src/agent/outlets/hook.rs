@@ -4,11 +4,14 @@ use super::queue::Limit;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process_group, pidfd_open};
+use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,22 +30,76 @@ pub fn check(program: &Path, owner: u32) -> io::Result<()> {
     if !program.is_absolute() {
         return Err(wrong(program, "it is not an absolute path"));
     }
-    let failed = |error: io::Error| wrong(program, error);
-    let real = program.canonicalize().map_err(failed)?;
-    if !real.metadata().map_err(failed)?.is_file() {
+    let real = trusted(program, owner, false).map_err(|error| wrong(program, error))?;
+    if !real.is_file() {
         return Err(wrong(program, "it is no file"));
     }
-    for path in program.ancestors().chain(real.ancestors()) {
-        let about = path.metadata().map_err(failed)?;
-        if ![0, owner].contains(&about.uid()) || about.mode() & 0o022 != 0 {
+    access(&real, Access::EXEC_OK).map_err(|error| wrong(program, io::Error::from(error)))
+}
+
+/// Checks that a configuration may name such a program: only the store's owner and root can change it. In a directory
+/// that is open to all, as /tmp is, what is another's they cannot.
+pub fn check_named(configuration: &Path, owner: u32) -> io::Result<()> {
+    let checked = trusted(configuration, owner, true);
+    checked.map(drop).map_err(|error| wrong(configuration, error))
+}
+
+/// The most links on the way to a program, as the kernel has it.
+const MOST_LINKS: usize = 40;
+
+/// Returns the place to which a path leads, where only the store's owner and root can change that: each directory on the
+/// way, those of every link too, is looked at before anything in it is believed. So the path leads there as long as
+/// those two leave it.
+fn trusted(program: &Path, owner: u32, sticky: bool) -> io::Result<PathBuf> {
+    let mut at = PathBuf::from("/");
+    let check = |path: &Path, about: &Metadata| check_writers(path, about, owner, sticky);
+    check(&at, &at.symlink_metadata()?)?;
+    let mut ahead = steps(program);
+    let mut links = 0;
+    while let Some(step) = ahead.pop() {
+        if step == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&step);
+        let about = next.symlink_metadata()?;
+        if !about.is_symlink() {
+            check(&next, &about)?;
+            at = next;
+            continue;
+        }
+        if ![0, owner].contains(&about.uid()) {
+            return Err(io::Error::other(format!("{} is another user's link", next.display())));
+        }
+        links += 1;
+        if links > MOST_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        let target = next.read_link()?;
+        if target.is_absolute() {
+            at = PathBuf::from("/");
+        }
+        ahead.extend(steps(&target));
+    }
+    Ok(at)
+}
+
+/// Returns the names in a path, the last first.
+fn steps(path: &Path) -> Vec<OsString> {
+    let named = |it: &Component| matches!(it, Component::Normal(_) | Component::ParentDir);
+    path.components().rev().filter(named).map(|it| it.as_os_str().to_owned()).collect()
+}
+
+fn check_writers(path: &Path, about: &Metadata, owner: u32, sticky: bool) -> io::Result<()> {
+    let keeps_others = sticky && about.is_dir() && about.mode() & 0o1000 != 0;
+    let is_open = about.mode() & 0o022 != 0 && !keeps_others;
+    match [0, owner].contains(&about.uid()) && !is_open {
+        true => Ok(()),
+        false => {
             let path = path.display();
-            return Err(wrong(
-                program,
-                format_args!("others than its owner and root can write {path}"),
-            ));
+            Err(io::Error::other(format!("others than its owner and root can write {path}")))
         }
     }
-    access(&real, Access::EXEC_OK).map_err(|error| failed(error.into()))
 }
 
 /// Runs the program with a line on standard input, and waits for its end. One that fails, or takes too long and is ended,
@@ -87,7 +144,7 @@ fn ended(
     while let Some(left) = limit.left(began, most) {
         let left = Timespec::try_from(left.min(LOOK)).map_err(io::Error::other)?;
         match poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&left)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return child.wait().map(Some),
             Err(error) => return Err(error.into()),
         }
@@ -109,7 +166,6 @@ mod tests {
     use super::*;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::path::PathBuf;
 
     /// A directory on the way to which no other user can write: temporary directories are open to all.
     fn place() -> tempfile::TempDir {
@@ -194,5 +250,44 @@ mod tests {
         refused(&link, "can write");
         fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
         check(&link, own).unwrap();
+    }
+
+    #[test]
+    fn a_link_on_the_way_of_a_link_is_no_better_than_its_directory() {
+        let (place, open, own) = (place(), place(), geteuid().as_raw());
+        let hook = program(&place, "exit 0");
+        let between = open.path().join("between");
+        symlink(&hook, &between).unwrap();
+        let ways = ["file", "directory", "up"].map(|name| place.path().join(name));
+        symlink(&between, &ways[0]).unwrap();
+        symlink(open.path(), &ways[1]).unwrap();
+        let name = open.path().file_name().unwrap();
+        symlink(Path::new("..").join(name).join("between"), &ways[2]).unwrap();
+        let through = [ways[0].clone(), ways[1].join("between"), ways[2].clone()];
+        for way in &through {
+            check(way, own).unwrap();
+        }
+        fs::set_permissions(open.path(), Permissions::from_mode(0o777)).unwrap();
+        for way in &through {
+            let error = check(way, own).unwrap_err().to_string();
+            assert!(error.contains(&format!("can write {}", open.path().display())), "{error}");
+        }
+        // What a directory as /tmp is keeps its owner's may name a program, and be none.
+        fs::set_permissions(open.path(), Permissions::from_mode(0o1777)).unwrap();
+        let named = open.path().join("config.toml");
+        fs::write(&named, "").unwrap();
+        check_named(&named, own).unwrap();
+        assert!(check(&through[0], own).is_err());
+        fs::set_permissions(&named, Permissions::from_mode(0o666)).unwrap();
+        assert!(check_named(&named, own).is_err());
+        let circle = place.path().join("circle");
+        symlink(&circle, &circle).unwrap();
+        assert!(check(&circle, own).is_err());
+        // Of another user the directory is as open as to all.
+        fs::set_permissions(open.path(), Permissions::from_mode(0o755)).unwrap();
+        if own == 0 {
+            std::os::unix::fs::chown(open.path(), Some(65_534), None).unwrap();
+            assert!(check(&through[0], own).is_err());
+        }
     }
 }

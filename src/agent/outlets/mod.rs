@@ -9,7 +9,7 @@ mod hook;
 mod queue;
 mod syslog;
 
-pub use hook::check;
+pub use hook::{check, check_named};
 
 use super::audit::AuditEntry;
 use crate::clock::Seconds;
@@ -23,6 +23,13 @@ use std::time::Duration;
 
 /// The time that the lines still waiting have when the agent ends.
 const LAST: Duration = Duration::from_secs(2);
+
+/// The configuration keys of the places.
+const ON_EVENT: &str = "on_event";
+const AUDIT_SYSLOG: &str = "audit_syslog";
+
+/// Every place that there can be.
+pub(crate) const PLACES: [&str; 2] = [ON_EVENT, AUDIT_SYSLOG];
 
 /// The places that are told.
 #[derive(Debug, Default)]
@@ -52,16 +59,24 @@ const MADE: [&str; 2] = ["\"event\":\"created\"", "\"event\":\"rotated\""];
 const BACKED_UP: &str = "\"event\":\"backed-up\"";
 
 impl Outlets {
-    /// Begins telling a program and the socket of the system's log, where they are configured.
-    pub(crate) fn begin(hook: Option<PathBuf>, syslog: Option<PathBuf>) -> Self {
+    /// Begins telling a program and the socket of the system's log, where they are configured; `lost` returns how
+    /// many lines a place was not told before.
+    pub(crate) fn begin(
+        hook: Option<PathBuf>,
+        syslog: Option<PathBuf>,
+        lost: impl Fn(&str) -> u64,
+    ) -> Self {
         let hook = hook.map(|program| {
             if let Err(error) = check(&program, geteuid().as_raw()) {
                 log::error!("on_event: {error}: it is not run");
             }
-            Queue::begin("on_event", move |line, limit| hook::run(&program, line, limit))
+            let run = move |line: &str, limit: queue::Limit<'_>| hook::run(&program, line, limit);
+            Queue::begin(ON_EVENT, lost(ON_EVENT), run)
         });
-        let syslog = syslog
-            .map(|socket| Queue::begin("audit_syslog", move |line, _| syslog::send(&socket, line)));
+        let syslog = syslog.map(|socket| {
+            let send = move |line: &str, _: queue::Limit<'_>| syslog::send(&socket, line);
+            Queue::begin(AUDIT_SYSLOG, lost(AUDIT_SYSLOG), send)
+        });
         let queues = hook.into_iter().chain(syslog);
         let queues = queues.filter_map(|begun| {
             begun.inspect_err(|error| log::error!("no events are told: {error}")).ok()
@@ -70,7 +85,7 @@ impl Outlets {
     }
 
     /// Tells lines that are in the log's file, and notes where the log stands.
-    pub(crate) fn tell(&self, lines: &[String], (last, waiting): (u64, u64), now: Seconds) {
+    pub(crate) fn tell(&self, lines: &[String], stand: (u64, u64), now: Seconds) {
         for line in lines {
             self.queues.iter().for_each(|queue| queue.offer(line));
         }
@@ -81,8 +96,18 @@ impl Outlets {
         let entries = lines.iter().filter(made).filter_map(|line| serde_json::from_str(line).ok());
         let keys = entries.filter_map(|entry: AuditEntry| entry.fact.key);
         self.versions().extend(keys.map(|key| (key, now)));
+        self.note_log(stand);
+    }
+
+    /// Notes where the log stands: the number of its last line, and of those that are in no file yet.
+    pub(crate) fn note_log(&self, (last, waiting): (u64, u64)) {
         self.health.last.store(last, Ordering::Relaxed);
         self.health.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Returns whether a place is still being told of lines.
+    pub(crate) fn are_busy(&self) -> bool {
+        self.queues.iter().any(Queue::is_busy)
     }
 
     /// Returns the number of the log's last line, and of those that are in no file yet.

@@ -24,6 +24,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 pub(super) struct QueueState {
     lost: AtomicU64,
+    /// The lines that are not delivered yet.
+    waiting: AtomicU64,
     ends: OnceLock<Instant>,
 }
 
@@ -49,13 +51,14 @@ impl<'a> Limit<'a> {
 }
 
 impl Queue {
-    /// Starts a thread that delivers line after line.
+    /// Starts a thread that delivers line after line. So many were lost before.
     pub(super) fn begin(
         name: &'static str,
+        lost: u64,
         deliver: impl Fn(&str, Limit<'_>) -> io::Result<()> + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, lines) = sync_channel(MOST);
-        let state = Arc::new(QueueState::default());
+        let state = Arc::new(QueueState { lost: lost.into(), ..QueueState::default() });
         let shared = Arc::clone(&state);
         let run = move || empty(name, &lines, &shared, deliver);
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
@@ -66,8 +69,10 @@ impl Queue {
     /// Puts a line in the queue, or counts it as lost: it never waits.
     pub(super) fn offer(&self, line: &str) {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.waiting.fetch_add(1, Ordering::Relaxed);
         let taken = sender.as_ref().is_some_and(|sender| sender.try_send(line.to_owned()).is_ok());
         if !taken {
+            self.state.waiting.fetch_sub(1, Ordering::Relaxed);
             self.state.lose(self.name, "the queue is full");
         }
     }
@@ -75,6 +80,11 @@ impl Queue {
     /// Returns the number of lines that were not delivered.
     pub(super) fn lost(&self) -> u64 {
         self.state.lost.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether lines wait, or one is being delivered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Takes no more lines; those that wait have so much time.
@@ -117,6 +127,7 @@ fn empty(
         if let Err(error) = delivered {
             state.lose(name, error);
         }
+        state.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -129,7 +140,7 @@ mod tests {
     #[test]
     fn lines_are_delivered_in_order_and_none_after_the_end() {
         let (told, lines) = channel();
-        let queue = Queue::begin("test", move |line, _| {
+        let queue = Queue::begin("test", 0, move |line, _| {
             told.send(line.to_owned()).map_err(io::Error::other)
         });
         let queue = queue.unwrap();
@@ -145,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_or_cannot_be_delivered_is_counted_and_keeps_no_caller() {
-        let queue = Queue::begin("test", |_, limit| {
+        let queue = Queue::begin("test", 7, |_, limit| {
             let began = Instant::now();
             while limit.left(began, Duration::from_secs(60)).is_some() {
                 thread::sleep(Duration::from_millis(5));
@@ -155,9 +166,11 @@ mod tests {
         let (queue, began) = (queue.unwrap(), Instant::now());
         (0..MOST + 100).for_each(|_| queue.offer("line"));
         assert!(began.elapsed() < Duration::from_secs(10));
-        assert!((99..=100).contains(&queue.lost()), "{}", queue.lost());
+        assert!((106..=107).contains(&queue.lost()), "{}", queue.lost());
+        assert!(queue.is_busy());
         queue.close(Duration::from_millis(50));
         queue.join();
-        assert_eq!(queue.lost(), MOST as u64 + 100, "the one under way and those that waited");
+        assert_eq!(queue.lost(), MOST as u64 + 107, "the one under way and those that waited");
+        assert!(!queue.is_busy());
     }
 }
