@@ -16,6 +16,7 @@ pub(crate) use location::Location;
 
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
+use crate::file_names;
 use file::File;
 use location::relative;
 use std::ffi::OsStr;
@@ -86,6 +87,16 @@ pub enum Log {
     File(PathBuf),
 }
 
+impl Log {
+    /// Returns the file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Stderr => None,
+        }
+    }
+}
+
 impl Config {
     /// The configuration of this process. `named` is a file that the caller names by an absolute path, as
     /// the reserved string of `C_Initialize` does; empty names nothing. Fails with [`Reason::BadConfiguration`].
@@ -114,10 +125,11 @@ impl Config {
             bad(format_args!("{path}: {key}: {why}"))
         };
         let in_file = |key: &str, value: String| absolute(value).map_err(|why| wrong(key, why));
-        let configured = match file.store {
-            Some(store) => Location::parse(&store).map_err(|why| wrong("store", why)),
+        let configured = match &file.store {
+            Some(store) => Location::parse(store).map_err(|why| wrong("store", why)),
             None => default_store(around).map(Location::Directory),
         };
+        let names_store = file.store.is_some();
         let (store, is_configured) = match &around.store {
             Some(named) => {
                 let store = from_environment(named)?;
@@ -140,18 +152,41 @@ impl Config {
                 Err(bad(format_args!("{path}: {key}: {value} is not between {least} and {most}")))
             }
         };
+        // Where the file names a store they are told of no other: of one that is restored for practice, say.
+        let of_this = |key: &str, value: Option<String>| {
+            value
+                .map(|it| in_file(key, it))
+                .transpose()
+                .map(|it| it.filter(|_| is_configured || !names_store))
+        };
+        let (metrics, on_event, audit_syslog) = (
+            of_this("metrics", file.metrics)?,
+            of_this("on_event", file.on_event)?,
+            of_this("audit_syslog", file.audit_syslog)?,
+        );
+        let directory = directory
+            .filter(|_| is_configured)
+            .unwrap_or_else(|| store.agent_directory().to_owned());
+        for (key, path) in
+            [("metrics", metrics.as_deref()), ("log", log.as_ref().and_then(Log::file))]
+        {
+            let own = [Some(directory.as_path()), store.local()];
+            if let Some(path) = path.filter(|path| {
+                own.into_iter().flatten().any(|own| file_names::is_of_store(path, own))
+            }) {
+                return Err(wrong(key, format!("{} is the store's own", path.display())));
+            }
+        }
         Ok(Self {
             grace_hours: within("grace_hours", file.grace_hours, 0..=MOST_GRACE_HOURS)?,
             rsa_minimum: within("rsa_minimum", file.rsa_minimum, RSA_MINIMUM)?,
-            directory: directory
-                .filter(|_| is_configured)
-                .unwrap_or_else(|| store.agent_directory().to_owned()),
+            directory,
             store,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
             module: file.module.map(|module| in_file("module", module)).transpose()?,
-            metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
-            on_event: file.on_event.map(|it| in_file("on_event", it)).transpose()?,
-            audit_syslog: file.audit_syslog.map(|it| in_file("audit_syslog", it)).transpose()?,
+            metrics,
+            on_event,
+            audit_syslog,
             linger: file.linger,
             group: file.group,
             custody: file.custody,
@@ -289,6 +324,40 @@ mod tests {
         assert_eq!(home.store(&around, Some("")), Path::new("/conf"));
         around.store = Some("/variable".into());
         assert_eq!(home.store(&around, named.to_str()), Path::new("/variable"));
+    }
+
+    #[test]
+    fn who_is_told_of_events_is_told_of_the_store_that_the_file_names_alone() {
+        let told = "metrics = '/m'\non_event = '/e'\naudit_syslog = '/s'\n";
+        let of = |store: &str, named: Option<&str>| {
+            let home = Home::new();
+            let file = home.write("config.toml", &format!("{store}{told}"));
+            let store = named.map(Into::into);
+            let around = Surroundings { store, ..home.surroundings() };
+            let config = Config::load_in(&around, file.to_str()).unwrap();
+            [config.metrics, config.on_event, config.audit_syslog].map(|path| path.is_some())
+        };
+        for (store, named, expected) in [
+            ("store = '/own'\n", None, true),
+            ("store = '/own'\n", Some("/own"), true),
+            ("store = '/own'\n", Some("/restored"), false),
+            ("", Some("/any"), true),
+        ] {
+            assert_eq!(of(store, named), [expected; 3], "{store} {named:?}");
+        }
+    }
+
+    #[test]
+    fn neither_figures_nor_the_log_are_written_over_a_stores_own_files() {
+        for text in [
+            "store = '/s'\nmetrics = '/s/slots'",
+            "store = '/s'\nmetrics = '/s/audit/m.prom'",
+            "store = '/s'\nlog = '/s/db/db'",
+            "store = '/s'\nagent_directory = '/a'\nmetrics = '/a/generations'",
+        ] {
+            assert!(load(text).unwrap_err().contains("the store's own"), "{text}");
+        }
+        load("store = '/s'\nmetrics = '/s/figures.prom'\nlog = '/s/log'").unwrap();
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The names of a store's files, as all parts that meet them know them.
 
+use std::path::Path;
+
 // The agent's own files, in its directory.
 
 /// The cell file, which makes a directory a store: it is there from the store's first moment to its last.
@@ -64,3 +66,54 @@ pub(crate) const SNAPSHOT_MADE: &str = "snapshot.new";
 
 /// The file that is given up on a full disk.
 pub const BALLAST: &str = "ballast";
+
+/// Returns whether a file is one of a store's own in that directory, or may become one, also where a link leads there.
+pub(crate) fn is_of_store(file: &Path, directory: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = file.parent().map(real).unwrap_or_default();
+    let named = file.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
+    let directory = real(directory);
+    [named, real(file)].iter().any(|file| {
+        let within = file.strip_prefix(&directory).ok();
+        let first = within.and_then(|within| within.components().next());
+        first.is_some_and(|first| is_own(&first.as_os_str().to_string_lossy()))
+    })
+}
+
+fn is_own(name: &str) -> bool {
+    const OWN: [&str; 9] = [CELLS, SOCKET, LOCK, STARTING, PAGE, AUDIT, RECORDS, SNAPSHOT, BALLAST];
+    // What is in the making, or set aside, has something behind the name.
+    let begins = |own: &str| {
+        name.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    OWN.iter().any(|own| begins(own))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{RECORDS_DAMAGED, SNAPSHOT_MADE, is_of_store};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn the_files_of_a_store_are_known_by_their_names_and_through_links() {
+        let place = tempfile::tempdir().unwrap();
+        let store = place.path().join("store");
+        std::fs::create_dir(&store).unwrap();
+        let damaged = format!("{RECORDS_DAMAGED}1");
+        for own in ["slots", "db/db", "audit/audit.jsonl", SNAPSHOT_MADE, &damaged, "ballast"] {
+            assert!(is_of_store(&store.join(own), &store), "{own}");
+        }
+        for other in ["figures.prom", "slotsmachine", "log", "keystead.log"] {
+            assert!(!is_of_store(&store.join(other), &store), "{other}");
+        }
+        assert!(!is_of_store(&place.path().join("slots"), &store));
+        let (folder, file) = (place.path().join("folder"), place.path().join("file"));
+        symlink(&store, &folder).unwrap();
+        std::fs::write(store.join("slots"), "").unwrap();
+        symlink(store.join("slots"), &file).unwrap();
+        assert!(is_of_store(&folder.join("slots"), &store));
+        assert!(is_of_store(&store.join("slots"), &folder));
+        assert!(is_of_store(&file, &store));
+    }
+}

@@ -2,7 +2,7 @@
 //! every hour.
 
 use crate::{Failure, Global, output};
-use keystead::internal::config::Config;
+use keystead::internal::config::{Config, Log};
 use keystead::internal::file_names::CELLS;
 use keystead::internal::wire::socket;
 use serde_json::{Map, Value};
@@ -117,8 +117,8 @@ struct Units {
     /// The store's owner, where the system's service manager is to run as another user than root.
     owner: Option<String>,
     group: Option<String>,
-    /// The file that the agent keeps beside the store's.
-    metrics: Option<String>,
+    /// The folders in which the agent writes files beside the store's.
+    others: Vec<String>,
     user: bool,
 }
 
@@ -126,6 +126,11 @@ impl Units {
     fn of(config: &Config, user: bool, owner: Option<String>) -> Result<Self, Failure> {
         let found = || config.directory.metadata().ok().map(|folder| folder.uid().to_string());
         let owner = owner.or_else(found);
+        let log = match &config.log {
+            Some(Log::File(file)) => Some(file),
+            Some(Log::Stderr) | None => None,
+        };
+        let others = config.metrics.iter().chain(log).filter_map(|file| file.parent());
         Ok(Self {
             program: in_unit(&std::env::current_exe()?)?,
             directory: in_unit(&config.directory)?,
@@ -134,7 +139,7 @@ impl Units {
             configuration: config.file.as_deref().map(in_unit).transpose()?,
             owner: owner.filter(|owner| !user && !ROOT.contains(&owner.as_str())),
             group: config.group.clone(),
-            metrics: config.metrics.as_deref().and_then(Path::parent).map(in_unit).transpose()?,
+            others: others.map(in_unit).collect::<Result<_, _>>()?,
             user,
         })
     }
@@ -199,9 +204,11 @@ impl Units {
         let owner = self.owner.as_ref().map(|owner| format!("User={owner}\n"));
         let owner = owner.unwrap_or_default();
         let records = self.records.as_ref().filter(|records| **records != self.directory);
-        let folders = [Some(&self.directory), records, self.metrics.as_ref()];
-        let folders: Vec<_> =
-            folders.into_iter().flatten().map(|folder| format!("\"{folder}\"")).collect();
+        let own = std::iter::once(&self.directory).chain(records);
+        let own = own.map(|folder| format!("\"{folder}\""));
+        // One that is not there keeps no agent from its store.
+        let others = self.others.iter().map(|folder| format!("\"-{folder}\""));
+        let folders: Vec<_> = own.chain(others).collect();
         // Root gives the store's files to the group, which takes a capability without being a member.
         let gives = self.group.is_some() && self.owner.is_none();
         let capabilities = if gives { "CAP_CHOWN" } else { "" };
