@@ -32,3 +32,15 @@ impl FilePassphrase {
         Ok(read(entered.text()))
     }
 }
+
+/// The failure of a passphrase that does not open a file.
+pub(crate) fn wrong() -> Failure {
+    Failure::of_pin("the passphrase of the key's file is wrong")
+        .hint("it is the file's own, and no PIN of the token's")
+}
+
+/// The refusal of a file that asks for more than is done for a passphrase.
+pub(crate) fn too_costly(hint: &str) -> Failure {
+    Failure::new("to open it with its passphrase takes more time or memory than is spent on one")
+        .hint(hint)
+}

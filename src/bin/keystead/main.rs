@@ -24,6 +24,7 @@ mod name;
 mod new_file;
 mod officer;
 mod openssh;
+mod openssh_key;
 mod outcome;
 mod output;
 mod pem;
