@@ -246,6 +246,55 @@ fn a_key_is_known_by_its_material_whatever_it_is_called_and_deleted_material_sta
 }
 
 #[test]
+fn a_key_without_a_label_or_an_id_is_known_again_and_not_imported_anew() {
+    play(|world| {
+        let other = Other::made(world);
+        for (label, id) in [("", "06"), ("payroll", ""), ("", "")] {
+            let names = [("--label", label), ("--id", id)].into_iter();
+            let names = names.filter(|(_, name)| !name.is_empty());
+            let names: Vec<&str> = names.flat_map(|(option, name)| [option, name]).collect();
+            other.tool(&[&["--keygen", "--key-type", "AES:32"][..], &names].concat());
+        }
+        let _token = world.token();
+        works(&other.migrate(world, Place::Files, &[]));
+        let before = with_pin(world, &["list", "--json"]).stdout;
+        let said = works(&other.migrate(world, Place::Files, &[]));
+        assert!(said.ends_with("3 there already\n"), "{said}");
+        let log = fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
+        assert_eq!(log.matches("\"event\":\"imported\"").count(), 3, "{log}");
+        assert_eq!(with_pin(world, &["list", "--json"]).stdout, before);
+    });
+}
+
+#[test]
+fn a_dry_run_says_of_keys_with_one_name_what_the_run_does() {
+    play(|world| {
+        let other = Other::made(world);
+        let make = |label, id| {
+            other.tool(&["--keygen", "--key-type", "AES:32", "--label", label, "--id", id]);
+        };
+        [("a", "01"), ("a", "01"), ("a", "02"), ("b", "01"), ("c", "03")]
+            .into_iter()
+            .for_each(|(label, id)| make(label, id));
+        let _token = world.token();
+        works(&with_pin(world, &["generate", "c"]));
+        fs::write(world.path("waits"), [7; 32]).unwrap();
+        let waits = world.path("waits");
+        let import = ["import", "d", waits.to_str().unwrap(), "--new", "--format", "raw"];
+        works(&with_pin(world, &import));
+        make("d", "04");
+        let results = |more: &[&str]| -> Vec<String> {
+            let rows = rows(&other.migrate(world, Place::Files, more));
+            let results = rows.iter().map(|row| row["result"].as_str().unwrap());
+            results.map(|result| result.replace("to be copied", "copied")).collect()
+        };
+        let promised = results(&["--dry-run", "--json"]);
+        assert_eq!(promised.iter().filter(|result| *result == "copied").count(), 2, "{promised:?}");
+        assert_eq!(results(&["--json"]), promised);
+    });
+}
+
+#[test]
 fn a_wrong_pin_or_token_and_a_damaged_file_are_said_and_nothing_is_copied() {
     play(|world| {
         let other = Other::made(world);
@@ -253,23 +302,23 @@ fn a_wrong_pin_or_token_and_a_damaged_file_are_said_and_nothing_is_copied() {
         let token = world.token();
         fs::write(world.path("wrong"), "4712").unwrap();
         let wrong = world.path("wrong");
-        let refused = |place, more: &[&str], said: &str| {
+        let refused = |place, more: &[&str], status, said: &str| {
             let done = other.migrate(world, place, more);
             let error = String::from_utf8_lossy(&done.stderr).into_owned();
-            assert_eq!(done.status.code(), Some(1), "{error}");
+            assert_eq!(done.status.code(), Some(status), "{error}");
             assert!(error.contains(said), "{error}");
             assert!(objects(&token).is_empty());
         };
         let pin = ["--from-pin-file", wrong.to_str().unwrap()];
-        refused(Place::Files, &pin, "the PIN of token \"other\"");
-        refused(Place::Module, &pin, "the other token \"other\"");
+        refused(Place::Files, &pin, 4, "the PIN of token \"other\"");
+        refused(Place::Module, &pin, 4, "the other token \"other\"");
         for place in [Place::Files, Place::Module] {
-            refused(place, &["--from-token", "none"], "there is no token \"none\"");
+            refused(place, &["--from-token", "none"], 6, "there is no token \"none\"");
         }
-        refused(Place::Own, &[], "the other module is this one");
-        refused(Place::None, &[], "No such file");
+        refused(Place::Own, &[], 2, "the other module is this one");
+        refused(Place::None, &[], 1, "No such file");
         fs::create_dir(world.path("empty")).unwrap();
-        refused(Place::Empty, &[], "there is no token");
+        refused(Place::Empty, &[], 6, "there is no token");
         let directory = fs::read_dir(world.path("tokens")).unwrap().next().unwrap().unwrap().path();
         let mut objects = fs::read_dir(&directory).unwrap().map(|it| it.unwrap().path());
         let object = objects.find(|it| {
@@ -278,7 +327,18 @@ fn a_wrong_pin_or_token_and_a_damaged_file_are_said_and_nothing_is_copied() {
         let object = object.unwrap();
         let contents = fs::read(&object).unwrap();
         fs::write(&object, &contents[..contents.len() - 1]).unwrap();
-        refused(Place::Files, &[], object.to_str().unwrap());
+        let pipe = object.with_file_name("pipe.object");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // Each is a row, and keeps nothing else from being copied.
+        let done = other.migrate(world, Place::Files, &["--json"]);
+        assert_eq!(done.status.code(), Some(1));
+        let rows = rows(&done);
+        for broken in [&object, &pipe] {
+            let name = broken.file_name().unwrap().to_str().unwrap();
+            assert_eq!(row(&rows, name, "file")["result"], "not copied");
+        }
+        let copied = rows.iter().filter(|row| row["result"] == "copied").count();
+        assert_eq!(copied, rows.len() - 2, "{rows:?}");
     });
 }
 

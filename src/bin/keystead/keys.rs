@@ -92,14 +92,9 @@ impl ListedKey {
         Ok(keys)
     }
 
-    /// Those that wait for material which they had before.
-    pub(crate) fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
-        let mut keys = Self::all(session)?;
-        let lost = |shown: &Shown| {
-            shown.waits() && shown.material != words::material(MaterialState::Never).text
-        };
-        keys.retain(|key| lost(&key.shown));
-        Ok(keys)
+    /// Returns whether it waits for material which it had before.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.shown.waits() && self.shown.material != words::material(MaterialState::Never).text
     }
 
     /// The one custom key that is called so: by its key ID or alias.
@@ -139,7 +134,7 @@ impl ListedKey {
         match (found.pop(), found.len()) {
             (one, 0) => Ok(one),
             (_, others) => {
-                Err(Failure::new(format_args!("{} custom keys are named by {uri}", others + 1))
+                Err(Failure::usage(format_args!("{} custom keys are named by {uri}", others + 1))
                     .hint("name one by its key ID; `keystead list` shows them"))
             }
         }
@@ -183,16 +178,10 @@ impl ListedKey {
         match found.as_slice() {
             [] => Ok(None),
             [one] => Self::read(session, *one).map(Some),
-            _ => Err(Failure::new(format_args!("{} custom keys are called {name:?}", found.len()))
-                .hint("name one by its key ID; `keystead list` shows them")),
-        }
-    }
-
-    /// The metadata objects of the custom keys with that `CKA_ID`; an empty one names none.
-    pub(crate) fn with_id(session: &Session, id: &[u8]) -> Result<Vec<ObjectHandle>, Failure> {
-        match id {
-            [] => Ok(Vec::new()),
-            id => Ok(session.find_objects(&metadata_objects([Attribute::Id(id.to_vec())]))?),
+            _ => {
+                Err(Failure::usage(format_args!("{} custom keys are called {name:?}", found.len()))
+                    .hint("name one by its key ID; `keystead list` shows them"))
+            }
         }
     }
 
@@ -314,11 +303,11 @@ impl std::fmt::Display for Shown {
 /// another key's ID.
 pub(crate) fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
     if alias.is_empty() || alias.len() > text::MAX_TEXT {
-        return Err(Failure::new(format_args!("an alias has 1 to {} bytes", text::MAX_TEXT))
+        return Err(Failure::usage(format_args!("an alias has 1 to {} bytes", text::MAX_TEXT))
             .hint("choose another"));
     }
     if alias.trim() != alias {
-        return Err(Failure::new(format_args!(
+        return Err(Failure::usage(format_args!(
             "the alias {alias:?} begins or ends with white space"
         ))
         .hint("it would look like another without"));

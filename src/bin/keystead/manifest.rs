@@ -2,6 +2,7 @@
 //! read for itself, so that every wrong one can be named.
 
 use crate::Failure;
+use crate::identifier::Identifier;
 use crate::keys;
 use crate::material::Format;
 use crate::moment::ExpiryArgument;
@@ -17,8 +18,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The columns of a manifest. `file` must be there.
-pub(crate) const COLUMNS: [&str; 8] =
-    ["file", "alias", "id", "type", "form", "expires", "expiry_action", "description"];
+pub(crate) const COLUMNS: [&str; 9] =
+    ["file", "alias", "id", "type", "form", "cka_id", "expires", "expiry_action", "description"];
 
 /// The most that is read of a manifest, in bytes: a hundred thousand lines and more.
 const MAX_SIZE: u64 = 1 << 24;
@@ -47,6 +48,8 @@ pub(crate) struct WantedImport {
     pub format: Option<Format>,
     /// The form of wrapped material.
     pub form: Option<Form>,
+    /// The `CKA_ID` of a new key.
+    pub cka_id: Option<Identifier>,
     /// The expiry.
     pub expires: Option<ExpiryArgument>,
     /// The action at the expiry.
@@ -64,6 +67,7 @@ struct ManifestLine {
     #[serde(rename = "type")]
     key_type: Option<String>,
     form: Option<String>,
+    cka_id: Option<String>,
     expires: Option<String>,
     expiry_action: Option<String>,
     description: Option<String>,
@@ -202,6 +206,7 @@ impl ManifestLine {
             key_type: self.key_type.as_deref().map(key_type).transpose()?,
             format,
             form,
+            cka_id: self.cka_id.map(|text| cka_id(&text)).transpose()?,
             expires: self.expires.map(|text| expiry(&text)).transpose()?,
             action: self.expiry_action.as_deref().map(action).transpose()?,
             description: self.description,
@@ -222,6 +227,7 @@ fn named_by_file(path: PathBuf) -> Result<WantedImport, Failure> {
         key_type: None,
         format,
         form,
+        cka_id: None,
         expires: None,
         action: None,
         description: None,
@@ -299,6 +305,10 @@ fn key_type(text: &str) -> Result<String, Failure> {
     })
 }
 
+fn cka_id(text: &str) -> Result<Identifier, Failure> {
+    Identifier::parse(text).map_err(|wrong| Failure::new(format_args!("cka_id: {wrong}")))
+}
+
 fn expiry(text: &str) -> Result<ExpiryArgument, Failure> {
     text.parse().map_err(|wrong: String| Failure::new(format_args!("expires: {wrong}")))
 }
@@ -328,15 +338,16 @@ mod tests {
     #[test]
     fn a_line_says_all_that_an_import_takes() {
         let entries = reading(
-            "\u{feff}file, alias, type, form, expires, expiry_action, description\n\
-             a.hex, payroll, aes, , 90d, read-only,\"wages, and more\"\n\
-             two, ec, EC, two-file, never, erase,\n",
+            "\u{feff}file, alias, type, form, cka_id, expires, expiry_action, description\n\
+             a.hex, payroll, aes, , 0aF1, 90d, read-only,\"wages, and more\"\n\
+             two, ec, EC, two-file, , never, erase,\n",
         )
         .unwrap();
         let first = entries[0].wanted.as_ref().unwrap();
         assert_eq!((first.name.as_str(), first.by_id), ("payroll", false));
         assert_eq!(first.key_type.as_deref(), Some("AES"));
         assert_eq!((first.format, first.form), (Some(Format::Hex), None));
+        assert_eq!(first.cka_id.as_ref().unwrap().bytes(), [0x0a, 0xf1]);
         assert_eq!(first.expires, Some(ExpiryArgument::After(90 * 86_400)));
         assert_eq!(first.action, Some(ExpiryAction::ReadOnly));
         assert_eq!(first.description.as_deref(), Some("wages, and more"));
@@ -349,17 +360,18 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named_and_the_others_are_read() {
         let entries = reading(
-            "file,alias,id,type,form,expires,expiry_action\n\
+            "file,alias,id,type,form,expires,expiry_action,cka_id\n\
+             a,b,,,,,,\n\
              a,b,,,,,\n\
-             a,b,,,,\n\
-             ,b,,,,,\n\
-             a,b,c,,,,\n\
-             a,b,,DES,,,\n\
-             a,b,,,zip,,\n\
-             a,b,,,,1999-01-01,\n\
+             ,b,,,,,,\n\
+             a,b,c,,,,,\n\
+             a,b,,DES,,,,\n\
+             a,b,,,zip,,,\n\
+             a,b,,,,1999-01-01,,\n\
              \n\
-             a,b,,,,,burn\n\
-             a.b64,,,,,,\n",
+             a,b,,,,,burn,\n\
+             a,b,,,,,,0x1\n\
+             a.b64,,,,,,,\n",
         )
         .unwrap();
         let wrong: Vec<&str> = entries
@@ -367,7 +379,10 @@ mod tests {
             .filter(|entry| entry.wanted.is_err())
             .map(|entry| entry.place.as_str())
             .collect();
-        assert_eq!(wrong, ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 10"]);
+        assert_eq!(
+            wrong,
+            ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 10", "line 11"]
+        );
         assert_eq!(entries.last().unwrap().wanted.as_ref().unwrap().name, "a");
     }
 

@@ -7,7 +7,7 @@
 use super::describe;
 use crate::client::{SessionMode, TokenArguments};
 use crate::file_passphrase::FilePassphrase;
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, TakenIds};
 use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::material::Format;
@@ -129,6 +129,9 @@ impl Arguments {
     fn target(&self, session: &Session) -> Result<Option<ListedKey>, Failure> {
         if self.new {
             check_alias(session, &self.key.alias())?;
+            if let Some(id) = &self.id {
+                TakenIds::of(&ListedKey::all(session)?).take(id)?;
+            }
             return Ok(None);
         }
         let there_is_none = |failure: Failure| match self.dry_run {
@@ -170,7 +173,8 @@ impl Arguments {
     ) -> Result<ListedKey, Failure> {
         let by = importing::import_key(session, self.with.as_ref())?;
         if import.target.is_none() {
-            import.check_new(session, &by, material, &ListedKey::all_lost(session)?)?;
+            let lost = ListedKey::all(session)?.into_iter().filter(ListedKey::is_lost);
+            import.check_new(session, &by, material, &lost.collect::<Vec<_>>())?;
         }
         let imported = import.bring(session, &by, material)?;
         let key = ListedKey::named(session, &importing::key_id(session, imported)?)?;
@@ -219,7 +223,7 @@ impl Arguments {
     ) -> Result<(), Failure> {
         let shown = &key.shown;
         if shown.material == "never imported" {
-            return Err(Failure::new(format_args!(
+            return Err(Failure::not_found(format_args!(
                 "{shown}: nothing has been imported, so there is nothing to compare with"
             ))
             .hint("`keystead import` without --dry-run imports it"));

@@ -8,6 +8,7 @@ use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use keystead::internal::text::harmless;
 use serde_json::{Value, json};
+use std::fmt::Display;
 
 /// The outcome of one import.
 pub(super) enum Outcome {
@@ -125,15 +126,18 @@ pub(super) fn refused(jobs: &[ImportJob]) -> usize {
     jobs.iter().filter(|job| matches!(job.outcome, Outcome::Refused(_))).count()
 }
 
-/// The first refusal, and how many more there are.
-pub(super) fn reasons(jobs: &[ImportJob]) -> String {
-    let first = jobs.iter().find_map(|job| match &job.outcome {
-        Outcome::Refused(failure) => Some(format!("{}: {}", job.place, failure.message())),
+/// Returns the failure of all: the first refusal, and how many more there are.
+pub(super) fn refusal(of: impl Display, jobs: &[ImportJob]) -> Failure {
+    let refusals = jobs.iter().filter_map(|job| match &job.outcome {
+        Outcome::Refused(failure) => Some((&job.place, failure)),
         _ => None,
     });
-    match (first, refused(jobs)) {
-        (Some(first), 1) => first,
-        (Some(first), several) => format!("{first}; and {} more", several - 1),
-        (None, _) => String::new(),
-    }
+    let more = match refused(jobs) {
+        0 | 1 => String::new(),
+        several => format!("; and {} more", several - 1),
+    };
+    let first = refusals.clone().next();
+    let first =
+        first.map_or(String::new(), |(place, failure)| format!("{place}: {}", failure.message()));
+    Failure::of_several(format_args!("{of}: {first}{more}"), refusals.map(|(_, failure)| failure))
 }

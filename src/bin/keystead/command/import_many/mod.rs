@@ -7,6 +7,7 @@ mod job;
 use super::describe;
 use crate::client::{Login, SessionMode, TokenArguments};
 use crate::file_passphrase::FilePassphrase;
+use crate::identifier::{Identifier, TakenIds};
 use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::manifest::{self, ManifestEntry, WantedImport};
@@ -20,7 +21,7 @@ use crate::{Failure, Global, certificates, public_key};
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use job::{ImportJob, Outcome, reasons, refused, report};
+use job::{ImportJob, Outcome, refusal, refused, report};
 use keystead::internal::object::{kinds, words};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -35,9 +36,10 @@ const AT_ONCE: usize = 8;
 /// Import the material of many custom keys: a directory of files, or what a CSV manifest lists
 ///
 /// In a directory a file's name is the alias, without .hex, .b64, .base64, .pem and .byok, which say
-/// how the material is written. A manifest's first line names its columns: file, alias, id, type, form,
-/// expires, expiry_action, description. Aliases that there are not yet become new custom keys. Running
-/// it again imports only what is not there with the same material; what is there keeps its expiry.
+/// how the material is written. A manifest's first line names its columns: file; alias, or id, the key ID of
+/// a custom key that is there; type; form; cka_id, the CKA_ID of a new key in hexadecimal; expires;
+/// expiry_action; description. Aliases that there are not yet become new custom keys. Running it again
+/// imports only what is not there with the same material; what is there keeps its expiry and its CKA_ID.
 ///
 /// Each is looked at first, and where one is wrong or refused then, nothing is imported. What only shows
 /// at the import itself, such as material that another key has, ends the run there: what was imported
@@ -82,6 +84,7 @@ pub(crate) struct Arguments {
 #[derive(Default)]
 struct EarlierLines {
     names: HashSet<String>,
+    ids: TakenIds,
     materials: HashSet<[u8; 32]>,
     lost: Vec<ListedKey>,
 }
@@ -89,7 +92,7 @@ struct EarlierLines {
 impl Arguments {
     pub(crate) fn run(mut self, global: &Global) -> Result<(), Failure> {
         if is_standard(&self.source) {
-            return Err(Failure::new("a manifest is not read from standard input")
+            return Err(Failure::usage("a manifest is not read from standard input")
                 .hint("name a file: the files it lists are found beside it"));
         }
         let entries = manifest::read(&self.source)?;
@@ -104,13 +107,11 @@ impl Arguments {
         report(global, &jobs)?;
         match refused(&jobs) {
             0 => Ok(()),
-            _ if wrong > 0 && !self.keep_going => Err(Failure::new(format_args!(
-                "{}: nothing is imported: {}",
-                self.source.display(),
-                reasons(&jobs)
-            ))
-            .hint("--keep-going imports the others")),
-            _ => Err(Failure::new(format_args!("{}: {}", self.source.display(), reasons(&jobs)))
+            _ if wrong > 0 && !self.keep_going => {
+                Err(refusal(format_args!("{}: nothing is imported", self.source.display()), &jobs)
+                    .hint("--keep-going imports the others"))
+            }
+            _ => Err(refusal(self.source.display(), &jobs)
                 .hint("running it again imports what is not there yet")),
         }
     }
@@ -123,8 +124,9 @@ impl Arguments {
         entries: Vec<ManifestEntry>,
     ) -> Result<Vec<ImportJob>, Failure> {
         let bar = progress("checking", entries.len())?;
-        let mut seen =
-            EarlierLines { lost: ListedKey::all_lost(session)?, ..EarlierLines::default() };
+        let there = ListedKey::all(session)?;
+        let mut seen = EarlierLines { ids: TakenIds::of(&there), ..EarlierLines::default() };
+        seen.lost = there.into_iter().filter(ListedKey::is_lost).collect();
         let look = |entry: ManifestEntry| {
             let mut job = ImportJob::of(entry);
             if let Some(wanted) = &job.wanted {
@@ -151,6 +153,9 @@ impl Arguments {
     ) -> Result<(Outcome, Option<String>), Failure> {
         describe::check(wanted.description.as_deref().unwrap_or_default())?;
         let target = target(session, wanted)?;
+        if let (None, Some(id)) = (&target, &wanted.cka_id) {
+            seen.ids.take(id)?;
+        }
         let name = target.as_ref().map_or(&wanted.name, |key| &key.shown.key_id);
         if !seen.names.insert(name.clone()) {
             return Err(Failure::new("an earlier line is for the same custom key")
@@ -172,7 +177,7 @@ impl Arguments {
         };
         let shown = &key.shown;
         if shown.status == "pending deletion" {
-            return Err(Failure::new("the custom key awaits its deletion")
+            return Err(Failure::refused("the custom key awaits its deletion")
                 .hint("`keystead cancel-deletion` keeps it"));
         }
         if shown.material != "never imported" {
@@ -295,14 +300,16 @@ impl Arguments {
         if let (Some(own), Some(said)) = (own, said)
             && own != said
         {
-            return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}"))
-                .hint("correct the type, or leave it out: the custom key has its own"));
+            return Err(Failure::refused(format_args!(
+                "the custom key is for {own}, and not {said}"
+            ))
+            .hint("correct the type, or leave it out: the custom key has its own"));
         }
         let key_type = self.said(target, wanted).or(named).unwrap_or(keys::DEFAULT_TYPE);
         Ok(ImportRequest {
             target,
             alias: &wanted.name,
-            id: None,
+            id: wanted.cka_id.as_ref().filter(|_| target.is_none()).map(Identifier::bytes),
             kind: importing::kind(key_type)?,
             bits: kinds::size_named(key_type),
             expires: wanted.expires.or(self.expires),
@@ -328,14 +335,18 @@ impl Arguments {
 
 /// The custom key that an entry is for; none where it makes one.
 fn target(session: &Session, wanted: &WantedImport) -> Result<Option<ListedKey>, Failure> {
-    if wanted.by_id {
-        return ListedKey::named(session, &wanted.name).map(Some);
+    let target = match wanted.by_id {
+        true => Some(ListedKey::named(session, &wanted.name)?),
+        false => ListedKey::find(session, &wanted.name)?,
+    };
+    match (&target, &wanted.cka_id) {
+        (Some(key), Some(id)) if key.shown.id_bytes() != id.bytes() => Err(Failure::new(
+            format_args!("the custom key has the CKA_ID {}, and not {id}", key.shown.id),
+        )
+        .hint("correct the cka_id, or leave it out: the custom key keeps its own")),
+        (Some(_), _) => Ok(target),
+        (None, _) => check_alias(session, &wanted.name).map(|()| None),
     }
-    let target = ListedKey::find(session, &wanted.name)?;
-    if target.is_none() {
-        check_alias(session, &wanted.name)?;
-    }
-    Ok(target)
 }
 
 /// Returns whether an import would change the expiry of material that is present.

@@ -73,7 +73,7 @@ impl Arguments {
         let place = self.from.canonicalize().map_err(failed)?;
         let own = self.token.module(&global.configuration()?)?;
         if own.canonicalize().is_ok_and(|own| own == place) {
-            return Err(Failure::new("the other module is this one")
+            return Err(Failure::usage("the other module is this one")
                 .hint("`keystead backup` and `keystead restore` bring a token to another store"));
         }
         let (token, pin) = (self.from_token.as_deref(), &self.from_pin);

@@ -7,6 +7,7 @@ use super::source::{Source, SourceArguments, Wrapped};
 use crate::Failure;
 use crate::explain::code;
 use crate::mechanisms::{bare, numbered};
+use crate::outcome::Outcome;
 use crate::pin::PinOptions;
 use crate::wrapping::oaep;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -84,7 +85,7 @@ impl ModuleToken {
 }
 
 impl Source for ModuleToken {
-    fn objects(&self) -> Result<Vec<SourceObject>, Failure> {
+    fn objects(&mut self) -> Result<Vec<SourceObject>, Failure> {
         let read = |(number, object): (usize, &ObjectHandle)| {
             reader::read(&self.session, *object, number).map_err(of_source)
         };
@@ -171,13 +172,14 @@ fn not_wrapped(error: Error) -> Failure {
 }
 
 fn refused_login(error: Error, label: &str) -> Failure {
-    let message = match code(&error) {
-        Some(RvError::PinIncorrect) => "another PIN",
-        Some(RvError::PinLocked) => "its PIN is locked",
-        Some(RvError::UserPinNotInitialized) => "it has no user PIN",
+    let (message, outcome) = match code(&error) {
+        Some(RvError::PinIncorrect) => ("another PIN", Outcome::Pin),
+        Some(RvError::PinLocked) => ("its PIN is locked", Outcome::Locked),
+        Some(RvError::UserPinNotInitialized) => ("it has no user PIN", Outcome::Pin),
         _ => return of_source(error).of(format_args!("the other token {label:?}")),
     };
     Failure::new(format_args!("the other token {label:?}: {message}"))
+        .with_outcome(outcome)
         .hint("it counts wrong PINs as it likes, and may lock: look before the next try")
 }
 

@@ -1,6 +1,7 @@
 //! An object of another token, and the attributes of it that a copy has too. Which those are follows from
 //! the rules of this token's own attributes.
 
+use crate::Failure;
 use crate::keys::vendor;
 use cryptoki::object::{Attribute, KeyType, ObjectClass};
 use keystead::internal::object::Attributes;
@@ -16,6 +17,8 @@ pub(super) struct SourceObject {
     pub(super) attributes: Attributes,
     /// An attribute that restricts it and cannot be copied.
     pub(super) restriction: Option<&'static str>,
+    /// The reason for which nothing of it can be read.
+    pub(super) broken: Option<Failure>,
 }
 
 /// Attributes that restrict a key, and that no copy has: their values are templates, which no client
@@ -102,6 +105,9 @@ impl SourceObject {
 
     /// The name of its class.
     pub(super) fn class_name(&self) -> String {
+        if self.broken.is_some() {
+            return "file".to_owned();
+        }
         match self.class() {
             CKO_DATA => "data".to_owned(),
             CKO_CERTIFICATE => "certificate".to_owned(),

@@ -17,7 +17,7 @@ pub(super) fn read(session: &Session, object: ObjectHandle, number: usize) -> Re
         one(session, object, kind, &mut attributes)?;
     }
     let restriction = restriction(session, object, &attributes)?;
-    Ok(SourceObject { number, attributes, restriction })
+    Ok(SourceObject { number, attributes, restriction, broken: None })
 }
 
 /// Reads one attribute, if the object has it and the client crate knows it.

@@ -21,6 +21,7 @@ use keystead::internal::secret::Secret;
 use pkcs11_sys::*;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The file of a token about itself, and the attributes in it.
@@ -49,6 +50,8 @@ const TRANSPORT: usize = 32;
 /// An open token.
 pub(super) struct SoftHsmToken {
     files: Vec<ObjectFile>,
+    /// Those that cannot be read.
+    broken: Vec<SourceObject>,
     transport: Option<AesKey>,
 }
 
@@ -64,14 +67,19 @@ impl SoftHsmToken {
         let found = wanted.choose(tokens(directory)?, Found::names)?;
         let key = found.open_key(wanted)?;
         let mut files = Vec::new();
+        let mut broken = Vec::new();
         for file in objects(&found.directory)? {
-            let mut object = read(&file)?;
-            if object.attributes.flag(CKA_TOKEN) {
-                open_object(&mut object, &key).map_err(|failure| failure.within(file.display()))?;
-                files.push(object);
+            let opened = read(&file).and_then(|mut object| {
+                open_object(&mut object, &key)?;
+                Ok(object)
+            });
+            match opened {
+                Ok(object) if object.attributes.flag(CKA_TOKEN) => files.push(object),
+                Ok(_) => {}
+                Err(failure) => broken.push(shown_broken(&file, failure)),
             }
         }
-        Ok(Self { files, transport: None })
+        Ok(Self { files, broken, transport: None })
     }
 
     fn material(&self, object: &SourceObject) -> Result<Secret, Failure> {
@@ -82,8 +90,9 @@ impl SoftHsmToken {
 }
 
 impl Source for SoftHsmToken {
-    fn objects(&self) -> Result<Vec<SourceObject>, Failure> {
-        Ok(self.files.iter().enumerate().map(shown).collect())
+    fn objects(&mut self) -> Result<Vec<SourceObject>, Failure> {
+        let whole = self.files.iter().enumerate().map(shown);
+        Ok(whole.chain(std::mem::take(&mut self.broken)).collect())
     }
 
     fn make_transport(&mut self, under: &PublicKey) -> Result<(Hash, Vec<u8>), Failure> {
@@ -112,7 +121,15 @@ fn shown((number, file): (usize, &ObjectFile)) -> SourceObject {
     }
     attributes.set_number(CKA_CLASS, class);
     let template = TEMPLATES.iter().find(|(kind, _)| file.templates.contains(kind));
-    SourceObject { number, attributes, restriction: template.map(|(_, name)| *name) }
+    SourceObject { number, attributes, restriction: template.map(|(_, name)| *name), broken: None }
+}
+
+/// An object of which nothing is known but the file in which it should be.
+fn shown_broken(file: &Path, failure: Failure) -> SourceObject {
+    let mut attributes = Attributes::default();
+    let name = file.file_name().unwrap_or_default();
+    attributes.set(CKA_LABEL, name.as_bytes());
+    SourceObject { number: usize::MAX, attributes, restriction: None, broken: Some(failure) }
 }
 
 impl Found {
@@ -128,14 +145,14 @@ impl Found {
         let [label, _] = self.names();
         let sealed = self.about.attributes.bytes(USER_PIN).unwrap_or_default();
         let Some((salt, sealed)) = sealed.split_at_checked(SALT) else {
-            return Err(Failure::new(format_args!("token {label:?} has no user PIN"))
+            return Err(Failure::of_pin(format_args!("token {label:?} has no user PIN"))
                 .hint("so it has no keys of a user's either"));
         };
         let pin = wanted.pin.read()?;
         let opened = opened(&key_of_pin(salt, pin.bytes())?, sealed)?;
         let key = opened.as_ref().and_then(|opened| opened.expose().strip_prefix(MAGIC));
         let key = key.ok_or_else(|| {
-            Failure::new(format_args!("the PIN of token {label:?} is another one"))
+            Failure::of_pin(format_args!("the PIN of token {label:?} is another one"))
                 .hint("it is the user's PIN in SoftHSM; nothing counts attempts there")
         })?;
         Ok(AesKey::new(key)?)
@@ -150,7 +167,8 @@ fn tokens(directory: &Path) -> Result<Vec<Found>, Failure> {
     for directory in candidates {
         let about = directory.join(TOKEN_FILE);
         if about.is_file() {
-            found.push(Found { about: read(&about)?, directory });
+            let about = read(&about).map_err(|failure| failure.within(directory.display()))?;
+            found.push(Found { about, directory });
         } else if directory.join(DATABASE).is_file() {
             let message = format_args!("{}: the token lies in a database", directory.display());
             return Err(Failure::new(message)
@@ -179,11 +197,14 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn read(file: &Path) -> Result<ObjectFile, Failure> {
     let mut contents = Vec::new();
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return Err(Failure::new("this is no ordinary file").hint("is it SoftHSM's own?"));
+    }
     File::open(file)
         .and_then(|open| open.take(MAX_FILE).read_to_end(&mut contents))
         .map_err(|error| Failure::of_file(file, &error))?;
     ObjectFile::read(&contents).ok_or_else(|| {
-        Failure::new(format_args!("{}: this is no whole object of SoftHSM's", file.display()))
+        Failure::new("this is no whole object of SoftHSM's")
             .hint("end the programs that use the token, in case one is writing it")
     })
 }

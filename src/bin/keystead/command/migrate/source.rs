@@ -10,7 +10,7 @@ use std::path::Path;
 /// A token that is copied from; its user is logged in, and nothing on it changes.
 pub(super) trait Source {
     /// Returns its objects.
-    fn objects(&self) -> Result<Vec<SourceObject>, Failure>;
+    fn objects(&mut self) -> Result<Vec<SourceObject>, Failure>;
 
     /// Makes the transport key that keys will be wrapped under, and returns it encrypted by OAEP with that hash.
     fn make_transport(&mut self, under: &PublicKey) -> Result<(Hash, Vec<u8>), Failure>;
@@ -58,16 +58,16 @@ impl SourceArguments<'_> {
         match (fitting.pop(), fitting.is_empty()) {
             (Some(one), true) => Ok(one),
             (Some(_), false) => {
-                Err(Failure::new(format_args!("{place}: more than one token fits"))
+                Err(Failure::usage(format_args!("{place}: more than one token fits"))
                     .hint(format_args!("choose one with --from-token: {}", there_are.join(", "))))
             }
             (None, _) if there_are.is_empty() => {
-                Err(Failure::new(format_args!("{place}: there is no token"))
+                Err(Failure::not_found(format_args!("{place}: there is no token"))
                     .hint("is it the right module, and does it find its configuration?"))
             }
             (None, _) => {
                 let name = self.token.unwrap_or_default();
-                Err(Failure::new(format_args!("{place}: there is no token {name:?}"))
+                Err(Failure::not_found(format_args!("{place}: there is no token {name:?}"))
                     .hint(format_args!("there is: {}", there_are.join(", "))))
             }
         }

@@ -15,6 +15,7 @@ use cryptoki::session::Session;
 use keystead::internal::object::kinds::Kind;
 use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_CUSTODY};
 use pkcs11_sys::*;
+use std::collections::HashSet;
 
 /// The token that is copied to.
 pub(super) struct Writer<'a> {
@@ -25,6 +26,19 @@ pub(super) struct Writer<'a> {
     transport: Option<Result<Transport, Failure>>,
     /// The custom keys that have, or had, material.
     there: Vec<ListedKey>,
+    /// The names of all that an import may be for; in a dry run also of those that would be copied.
+    names: Vec<KeyNames>,
+    /// The wrapped material of those, which is the same for the same material.
+    tried: HashSet<Vec<u8>>,
+}
+
+/// The names by which the token finds the custom key that an import is for.
+struct KeyNames {
+    key_type: String,
+    label: Vec<u8>,
+    id: Vec<u8>,
+    /// Set where it has, or had, material, and so takes no other.
+    is_taken: bool,
 }
 
 /// A key on its way.
@@ -38,10 +52,19 @@ struct Arriving {
 impl<'a> Writer<'a> {
     pub(super) fn new(session: &'a Session, dry_run: bool) -> Result<Self, Failure> {
         let mut there = ListedKey::all(session)?;
-        there
-            .retain(|key| key.shown.origin == "external" && key.shown.material != "never imported");
+        there.retain(|key| key.shown.origin == "external");
+        let is_taken = |key: &ListedKey| key.shown.material != "never imported";
+        let names = there.iter().map(|key| KeyNames {
+            key_type: key.shown.key_type.clone(),
+            label: key.shown.label(),
+            id: key.shown.id_bytes(),
+            is_taken: is_taken(key),
+        });
+        let names = names.collect();
+        there.retain(is_taken);
         let passing = Passing::make(session)?;
-        Ok(Self { session, dry_run, passing, transport: None, there })
+        let tried = HashSet::new();
+        Ok(Self { session, dry_run, passing, transport: None, there, names, tried })
     }
 
     /// Copies an object, and says what became of it.
@@ -55,6 +78,9 @@ impl<'a> Writer<'a> {
         source: &mut dyn Source,
         object: &SourceObject,
     ) -> Result<Outcome, Failure> {
+        if let Some(failure) = &object.broken {
+            return Err(failure.within(String::from_utf8_lossy(object.label())));
+        }
         if let Some(name) = object.restriction {
             return Err(Failure::new(format_args!("{name} restricts it, and cannot be copied")));
         }
@@ -85,15 +111,27 @@ impl<'a> Writer<'a> {
         let kind = object.kind().ok_or_else(|| not_kept(object))?;
         self.make_transport(source)?;
         let arriving = Arriving { kind, length: object.length(), wrapped: source.wrap(object)? };
-        let named = ListedKey::with_id(self.session, object.id())?;
+        // By which the token would take it for that key's.
+        let is_named =
+            |key: &ListedKey| !object.id().is_empty() && key.shown.id_bytes() == object.id();
         let is_likely = |key: &&ListedKey| {
-            key.shown.label() == object.label() || key.shown.waits() || named.contains(&key.object)
+            key.shown.label() == object.label() || key.shown.waits() || is_named(key)
         };
         if let Some(key) = self.same(&arriving, self.there.iter().filter(is_likely))? {
             return Ok(Outcome::There(Some(Box::new(key.shown.clone()))));
         }
+        if self.dry_run && arriving.wrapped.iter().any(|it| self.tried.contains(&it.blob)) {
+            return Ok(Outcome::There(None));
+        }
         match self.unwrap(&arriving, &self.template(object)) {
             Ok(made) => {
+                if self.dry_run {
+                    self.check_names(kind, object).or_else(|failure| {
+                        self.session.destroy_object(made)?;
+                        Err(failure)
+                    })?;
+                    self.tried.extend(arriving.wrapped.into_iter().map(|it| it.blob));
+                }
                 let outcome =
                     self.done(made, || importing::key_id(self.session, made).map(Some))?;
                 if let Outcome::Copied(Some(key_id)) = &outcome {
@@ -160,11 +198,33 @@ impl<'a> Writer<'a> {
         }
         match self.same(arriving, self.there.iter())? {
             Some(key) => Ok(Outcome::There(Some(Box::new(key.shown.clone())))),
-            None => {
-                Err(Failure::new("another custom key of this type has its label or its CKA_ID")
-                    .hint("`keystead rename` gives that one another alias"))
-            }
+            None => Err(namesake()),
         }
+    }
+
+    /// Refuses in a dry run what the token would: the material of a key whose name another one of its type has, that
+    /// has other material. It looks for the `CKA_ID` first, then for the label.
+    fn check_names(&mut self, kind: &Kind, object: &SourceObject) -> Result<(), Failure> {
+        let (label, id) = (object.label(), object.id().to_vec());
+        let of_kind = |it: &&KeyNames| kind.names().any(|name| name == it.key_type);
+        let named = |fits: &dyn Fn(&KeyNames) -> bool| -> Vec<bool> {
+            self.names.iter().filter(of_kind).filter(|it| fits(it)).map(|it| it.is_taken).collect()
+        };
+        let by_id = named(&|it| !id.is_empty() && it.id == id);
+        let aimed = match by_id.is_empty() {
+            true => named(&|it| !label.is_empty() && it.label == label),
+            false => by_id,
+        };
+        if !matches!(aimed.as_slice(), [] | [false]) {
+            return Err(namesake());
+        }
+        self.names.push(KeyNames {
+            key_type: kind.names().next().unwrap_or(kind.name).to_owned(),
+            label: label.to_vec(),
+            id,
+            is_taken: true,
+        });
+        Ok(())
     }
 
     /// The template of a custom key; in a dry run of a key that is none, and ends with the session.
@@ -190,6 +250,11 @@ impl<'a> Writer<'a> {
         }
         Ok(Outcome::Copied(key_id()?))
     }
+}
+
+fn namesake() -> Failure {
+    Failure::new("another custom key of this type has its label or its CKA_ID")
+        .hint("`keystead rename` gives that one another alias")
 }
 
 fn not_kept(object: &SourceObject) -> Failure {
