@@ -41,6 +41,7 @@ transcripts! {
     destroying_a_token
     doctor
     dry_run
+    exit_statuses
     expiring
     import_keys
     import_many
@@ -52,6 +53,7 @@ transcripts! {
     ml_dsa
     ml_kem
     ml_kem_ceremony
+    openssh_keys
     pins
     rotation
     scheduled_deletion
@@ -86,7 +88,8 @@ const VARYING: &[(&str, &str)] = &[
 ];
 
 /// Commands that a system may lack.
-const WANTED: [&str; 6] = ["openssl", "pkcs11-tool", "script", "flock", "setsid", "bash"];
+const WANTED: [&str; 7] =
+    ["openssl", "ssh-keygen", "pkcs11-tool", "script", "flock", "setsid", "bash"];
 
 /// Those with which every transcript is replayed.
 const ALWAYS: [&str; 2] = ["setsid", "bash"];

@@ -184,7 +184,8 @@ fn check_owner(directory: &Path, mode: &str) -> Result<()> {
             Err(absent(format_args!("{} is not a directory", directory.display())))
         }
         Ok(folder) if folder.uid() != user => {
-            let command = if mode == MAKE { "keystead init LABEL" } else { "keystead agent" };
+            let command =
+                if mode == MAKE { "keystead init LABEL" } else { "keystead agent --stay" };
             Err(absent(format_args!(
                 "no agent serves {}; only the store's owner can start it: `{}`",
                 directory.display(),

@@ -346,7 +346,7 @@ fn works(said: Output) -> String {
 #[track_caller]
 fn assert_error(said: &Output, named: &str) {
     let text = String::from_utf8_lossy(&said.stderr);
-    assert!(matches!(said.status.code(), Some(1 | 4..=8)), "{text}");
+    assert!(matches!(said.status.code(), Some(1 | 2 | 4..=8)), "{text}");
     assert!(text.starts_with("keystead: error: "), "{text}");
     assert!(text.contains("keystead: hint: ") && text.contains(named), "{text}");
     assert!(!text.contains("panicked"), "{text}");

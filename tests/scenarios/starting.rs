@@ -258,7 +258,7 @@ fn a_second_agent_in_the_foreground_leaves() {
     play(|world| {
         sweep(&link(world));
         let said = fails(&world.keystead(&["agent"]));
-        assert!(said.contains("another agent serves"), "{said}");
+        assert!(said.contains("an agent serves"), "{said}");
         succeeds(&world.keystead(&["agent", "--detach"]));
         assert_eq!(starts(world), 1);
     });

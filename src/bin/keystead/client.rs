@@ -8,7 +8,7 @@ use crate::pin_source::{self, PinSource};
 use crate::uri::{About, Uri};
 use crate::{Failure, Global, explain, module_file, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use keystead::internal::config::Config;
@@ -16,7 +16,7 @@ use keystead::internal::installed;
 use keystead::internal::wire::{AgentLocation, Link};
 use std::ops::Deref;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The token, as the command line names it.
@@ -121,8 +121,7 @@ impl TokenArguments {
         global.hand_to_module()?;
         let module = self.module(config)?;
         module_file::check(&module)?;
-        let pkcs11 = Pkcs11::new(&module)?;
-        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let pkcs11 = initialized(&module)?;
         let library = pkcs11.get_library_info()?;
         let (maker, version) = (library.manufacturer_id(), library.library_version());
         let version = format!("{}.{}", version.major(), version.minor());
@@ -141,6 +140,17 @@ impl TokenArguments {
     /// Returns whether a PIN is given, so that the user is not asked for one.
     pub(crate) fn brings_pin(&self) -> bool {
         self.pin.is_given()
+    }
+}
+
+/// Loads the module, which this process may have loaded before.
+fn initialized(module: &Path) -> Result<Pkcs11, Failure> {
+    let pkcs11 = Pkcs11::new(module)?;
+    match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Err(error) if explain::code(&error) != Some(RvError::CryptokiAlreadyInitialized) => {
+            Err(error.into())
+        }
+        _ => Ok(pkcs11),
     }
 }
 
@@ -199,8 +209,7 @@ impl TokenChoice {
         let module = self.module(&config)?;
         uris.iter().try_for_each(|uri| uri.check_module(&module))?;
         module_file::check(&module)?;
-        let pkcs11 = Pkcs11::new(module)?;
-        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let pkcs11 = initialized(&module)?;
         let read = |slot: Slot| Ok((slot, pkcs11.get_token_info(slot)?));
         let slots = pkcs11.get_slots_with_token()?.into_iter().map(read);
         let slots = slots.collect::<Result<_, Failure>>()?;
@@ -242,7 +251,7 @@ impl TokenChoice {
                 None => Failure::not_found("there is no token as the key's URI says")
                     .hint(format_args!("there is: {}", named(tokens))),
             }),
-            (Some(_), false) => Err(Failure::new("more than one token fits")
+            (Some(_), false) => Err(Failure::usage("more than one token fits")
                 .hint(format_args!("choose one with --token: {}", named(tokens)))),
         }
     }

@@ -5,9 +5,11 @@ use crate::outcome::Outcome;
 use keystead::internal::config::{STORE_VARIABLE, logging};
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::key::pin::PIN_LENGTH;
+use keystead::internal::text::{escaped, harmless};
 use serde_json::json;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -85,7 +87,7 @@ impl Failure {
 
     /// Something about a file failed.
     pub(crate) fn of_file(file: &Path, error: &io::Error) -> Self {
-        let said = format_args!("{}: {}", file.display(), plainly(error));
+        let said = format_args!("{}: {}", escaped(file.as_os_str().as_bytes()), plainly(error));
         Self { otherwise: remedy(error), ..Self::new(said) }
     }
 
@@ -125,6 +127,30 @@ impl Failure {
         Self::new(error).with_outcome(Outcome::Refused)
     }
 
+    /// The failure of a command line that says too little, or what does not fit together.
+    pub(crate) fn usage(error: impl Display) -> Self {
+        Self::new(error).with_outcome(Outcome::Usage)
+    }
+
+    /// The failure of a PIN or a passphrase: wrong, missing or none at all.
+    pub(crate) fn of_pin(error: impl Display) -> Self {
+        Self::new(error).with_outcome(Outcome::Pin)
+    }
+
+    /// The failure of several for these reasons: it has their outcome where all have the same. What is wrong with
+    /// one of many is not wrong with the command line.
+    pub(crate) fn of_several<'a>(
+        error: impl Display,
+        reasons: impl IntoIterator<Item = &'a Self>,
+    ) -> Self {
+        let mut outcomes = reasons.into_iter().map(|failure| failure.outcome);
+        let first = outcomes.next().unwrap_or(Outcome::Failed);
+        match first != Outcome::Usage && outcomes.all(|other| other == first) {
+            true => Self::new(error).with_outcome(first),
+            false => Self::new(error),
+        }
+    }
+
     /// The failure of a command line that clap refuses.
     pub(crate) fn of_command_line(said: &clap::Error) -> Self {
         let text = said.render().to_string();
@@ -151,8 +177,9 @@ impl Failure {
 
     fn text(&self) -> String {
         let [error, hint] = words(colours::are_wanted(&io::stderr()));
-        let hint = self.advice().map(|advice| format!("keystead: {hint} {advice}\n"));
-        format!("keystead: {error} {}\n{}", self.error, hint.unwrap_or_default())
+        let advice = self.advice().map(without_steering);
+        let hint = advice.map(|advice| format!("keystead: {hint} {advice}\n"));
+        format!("keystead: {error} {}\n{}", without_steering(&self.error), hint.unwrap_or_default())
     }
 
     /// Returns it as JSON on a line: its code and status, and the same words.
@@ -184,11 +211,16 @@ impl From<Error> for Failure {
         let failure = match text.rsplit_once(CURE) {
             Some((what, cure)) if brings_cure(error.reason()) => Self::new(what).hint(cure),
             _ => match hint(error.reason(), &text) {
-                Some(hint) => Self::new(text).hint(hint),
-                None => Self::new(text),
+                Some(hint) => Self::new(&text).hint(hint),
+                None => Self::new(&text),
             },
         };
-        failure.with_outcome(Outcome::of_reason(error.reason()))
+        match error.reason() {
+            Reason::BadConfiguration if of_command_line(&text) => {
+                failure.with_outcome(Outcome::Usage)
+            }
+            reason => failure.with_outcome(Outcome::of_reason(reason)),
+        }
     }
 }
 
@@ -242,6 +274,16 @@ fn without_numbers(text: &str) -> String {
 /// The separator of an error and its remedy, where the store and its agent have told both.
 const CURE: &str = "; ";
 
+/// Returns lines in which nothing steers a terminal: names in them come from files and command lines.
+fn without_steering(text: &str) -> String {
+    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns whether a configuration is wrong because the command line is.
+fn of_command_line(text: &str) -> bool {
+    text.contains("--store: ")
+}
+
 fn brings_cure(reason: Reason) -> bool {
     matches!(
         reason,
@@ -265,7 +307,10 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
         Reason::BadConfiguration if text.contains(STORE_VARIABLE) => {
             "give it an absolute path, or unset it"
         }
-        Reason::BadConfiguration if text.contains("--store: ") => "name a directory",
+        Reason::BadConfiguration if of_command_line(text) => "name a directory",
+        Reason::BadConfiguration if text.contains("Permission denied") => {
+            "every program that loads the module reads it: `chmod go+r` lets it, and its directories must let others pass"
+        }
         Reason::BadConfiguration => "correct it, or name another file with --config",
         _ if text.contains("Too many open files") => {
             "raise this program's limit of open files (`ulimit -n`, RLIMIT_NOFILE)"
@@ -307,7 +352,7 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Failure;
+    use super::{Failure, Outcome};
     use keystead::internal::error::Reason;
     use std::io;
 
@@ -331,12 +376,39 @@ mod tests {
     }
 
     #[test]
+    fn no_name_in_an_error_steers_a_terminal_or_makes_a_line() {
+        let gone = io::Error::from_raw_os_error(2);
+        let said = Failure::of_file("/a\u{1b}[31m\nkeystead: b".as_ref(), &gone).text();
+        assert!(!said.contains('\u{1b}') && said.lines().count() == 2, "{said}");
+        let said = Failure::new("it is \u{1b}[31m").hint("a\u{202e}b").text();
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+    }
+
+    #[test]
     fn a_system_error_is_said_without_its_number() {
         let failure = Failure::from(io::Error::from_raw_os_error(2));
         assert_eq!(failure.error, "No such file or directory");
         let inside = Reason::AgentAbsent
             .detail(format_args!("/a: {}, so", io::Error::from_raw_os_error(17)));
         assert!(Failure::from(inside).error.ends_with("/a: File exists, so"));
+    }
+
+    #[test]
+    fn several_have_the_outcome_that_all_have_and_no_line_of_many_is_the_command_line() {
+        let of = |failures: &[Failure]| Failure::of_several("all", failures).outcome;
+        let refused = || Failure::refused("one");
+        assert_eq!(of(&[refused(), refused()]), Outcome::Refused);
+        assert_eq!(of(&[refused(), Failure::of_pin("other")]), Outcome::Failed);
+        assert_eq!(of(&[Failure::usage("one")]), Outcome::Failed);
+    }
+
+    #[test]
+    fn what_fails_for_the_store_is_told_from_what_custody_refuses_and_from_the_command_line() {
+        let of = |reason: Reason, text: &str| Failure::from(reason.detail(text)).outcome;
+        assert_eq!(of(Reason::StoreReadOnly, "Read-only file system"), Outcome::Agent);
+        assert_eq!(of(Reason::OwnerOnly, "another user"), Outcome::Refused);
+        assert_eq!(of(Reason::BadConfiguration, "--store: no path"), Outcome::Usage);
+        assert_eq!(of(Reason::BadConfiguration, "file, line 3"), Outcome::Failed);
     }
 
     #[test]

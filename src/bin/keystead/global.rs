@@ -57,7 +57,7 @@ impl Global {
         match own.any(|own| folder.starts_with(own)) {
             true => {
                 let message = format_args!("{}: this is in the store's directory", file.display());
-                Err(Failure::new(message)
+                Err(Failure::usage(message)
                     .hint("only the agent writes there: name a file elsewhere"))
             }
             false => Ok(()),

@@ -87,7 +87,7 @@ impl ImportRequest<'_> {
                 Err(own_expiry_passed(at))
             }
             (None | Some(ExpiryArgument::Never), Some(_)) => {
-                Err(Failure::new("it never expires, so that nothing happens at its expiry")
+                Err(Failure::usage("it never expires, so that nothing happens at its expiry")
                     .hint("an expiry action goes with an expiry"))
             }
             _ => Ok(()),
@@ -278,7 +278,7 @@ impl ImportRequest<'_> {
                 self.time.refused().unwrap_or_else(|| error.into())
             }
             (Some(RvError::AttributeValueInvalid), _) => {
-                Failure::new("the expiry has passed before the material was there")
+                Failure::refused("the expiry has passed before the material was there")
                     .hint("--expires gives it a later one, or `never`")
             }
             _ => error.into(),
@@ -291,7 +291,7 @@ pub(crate) fn check_named(kind: &Kind, said: Option<u64>, bits: u64) -> Result<(
     match said {
         Some(said) if said != bits => {
             let (said, found) = (kind.called(said), kind.called(bits));
-            Err(Failure::new(format_args!("this is no {said} key's material, but {found}'s"))
+            Err(Failure::usage(format_args!("this is no {said} key's material, but {found}'s"))
                 .hint("--type says which it is"))
         }
         _ => Ok(()),
@@ -363,7 +363,7 @@ fn named(key: &ListedKey) -> Attribute {
 }
 
 fn own_expiry_passed(at: Timestamp) -> Failure {
-    Failure::new(format_args!("the custom key's own expiry, {at}, has passed")).hint(
+    Failure::refused(format_args!("the custom key's own expiry, {at}, has passed")).hint(
         "--expires gives this import another, or `never`; `keystead set-expiry` gives it to the key",
     )
 }
@@ -384,7 +384,7 @@ fn check_size(target: Option<&ListedKey>, bits: u64) -> Result<(), Failure> {
             let message = format_args!(
                 "{shown}: it is for {key_type} material of {key_bits} bits, and this has {bits}"
             );
-            Err(Failure::new(message)
+            Err(Failure::refused(message)
                 .hint("material of another size needs a custom key of its own"))
         }
         _ => Ok(()),

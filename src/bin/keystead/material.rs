@@ -113,7 +113,7 @@ pub(crate) fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Standard input is read without the buffer that the standard library keeps and does not wipe.
     let (open, name) = match file.as_os_str() == "-" {
         true if io::stdin().is_terminal() => {
-            return Err(Failure::new("standard input is the terminal")
+            return Err(Failure::usage("standard input is the terminal")
                 .hint("name a file, or bring the material through a pipe"));
         }
         true => (sys::inherited(0), "standard input".as_ref()),

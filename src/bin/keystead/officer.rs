@@ -32,9 +32,9 @@ pub(crate) fn token_named(
     let there_are = labels.join(", ");
     match (fitting.pop(), fitting.is_empty(), name) {
         (Some(one), true, _) => Ok(one),
-        (Some(_), false, Some(_)) => Err(Failure::new("more than one token has this label")
+        (Some(_), false, Some(_)) => Err(Failure::usage("more than one token has this label")
             .hint(format_args!("name it by its serial number: {there_are}"))),
-        (Some(_), false, None) => Err(Failure::new("the store has more than one token")
+        (Some(_), false, None) => Err(Failure::usage("the store has more than one token")
             .hint(format_args!("name one: {there_are}"))),
         (None, _, Some(name)) => Err(Failure::not_found(format_args!("there is no token {name}"))
             .hint(match labels.is_empty() {

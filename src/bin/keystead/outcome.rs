@@ -23,10 +23,10 @@ const ROWS: &[Row] = &[
     Row(Outcome::Failed, 1, "failed", "it failed in another way"),
     Row(Outcome::Usage, 2, "usage", "the command line is wrong"),
     Row(Outcome::SomeExpire, 3, "expiring", "`list --expiring` found keys that expire"),
-    Row(Outcome::Pin, 4, "pin", "the PIN is wrong, missing or none at all"),
+    Row(Outcome::Pin, 4, "pin", "the PIN, or a passphrase, is wrong, missing or none at all"),
     Row(Outcome::Locked, 5, "locked", "the PIN is locked"),
     Row(Outcome::NotFound, 6, "not-found", "there is no such token, key or other object"),
-    Row(Outcome::Agent, 7, "agent", "the store or its agent failed, or is not there"),
+    Row(Outcome::Agent, 7, "agent", "the store or its agent failed, is not there, or is in use"),
     Row(Outcome::Refused, 8, "refused", "custody, or the key's own rules, forbid it"),
 ];
 
@@ -52,6 +52,8 @@ impl Outcome {
                 Self::Pin
             }
             Reason::PinLocked => Self::Locked,
+            // Whatever keeps it from being written, it is no rule of a key's.
+            Reason::StoreReadOnly => Self::Agent,
             Reason::TokenAbsent | Reason::TokenUnrecognized | Reason::SlotUnknown => Self::NotFound,
             reason if reason.is_no_agent() => Self::Agent,
             reason if reason.is_refusal() => Self::Refused,
@@ -62,7 +64,10 @@ impl Outcome {
     /// Returns the outcome that a code of the module's has.
     pub(crate) fn of_code(code: RvError) -> Self {
         match code {
-            RvError::DeviceError | RvError::DeviceMemory | RvError::DeviceRemoved => Self::Agent,
+            RvError::DeviceError
+            | RvError::DeviceMemory
+            | RvError::DeviceRemoved
+            | RvError::TokenWriteProtected => Self::Agent,
             RvError::TokenNotPresent
             | RvError::TokenNotRecognized
             | RvError::ObjectHandleInvalid
@@ -71,7 +76,6 @@ impl Outcome {
             | RvError::AttributeReadOnly
             | RvError::FunctionRejected
             | RvError::KeyFunctionNotPermitted
-            | RvError::TokenWriteProtected
             | RvError::TemplateInconsistent => Self::Refused,
             _ => Self::Failed,
         }

@@ -103,7 +103,8 @@ fn fitted<const N: usize>(
             }
             _ => {
                 let left_out = left_out.get(empty.len()..).unwrap_or_default();
-                return text + &missing(header, left_out, cut.is_some_and(|cut| cut != rows));
+                let missing = missing(header, left_out, cut.is_some_and(|cut| cut != rows));
+                return text + &wrapped(&missing, room);
             }
         }
     }
@@ -139,6 +140,23 @@ fn missing<const N: usize>(header: [&str; N], left_out: &[usize], is_cut: bool) 
         none if none.is_empty() => none,
         what => format!("({what}; `| cat` shows all)\n"),
     }
+}
+
+/// Returns a line as several, none of them longer than there is room, as far as its words allow.
+fn wrapped(line: &str, room: Option<usize>) -> String {
+    let Some(room) = room else { return line.to_owned() };
+    let mut lines = vec![String::new()];
+    for word in line.trim_end().split(' ').filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(last) if last.is_empty() => last.push_str(word),
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= room => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
 }
 
 /// Returns the width of the terminal that standard output is, in characters; of another output, what the variable
@@ -190,6 +208,15 @@ mod tests {
         assert!(narrow.contains("AES") && !narrow.contains("a long key ID"), "{narrow}");
         assert!(narrow.contains("(without KEY ID; "), "{narrow}");
         assert!(shown(Some(2)).starts_with("ALIAS\nalias\n"));
+    }
+
+    #[test]
+    fn the_line_that_says_what_is_left_out_fits_too() {
+        let line = "(without A, B, C; `| cat` shows all)\n";
+        assert_eq!(super::wrapped(line, None), line);
+        assert_eq!(super::wrapped(line, Some(80)), line);
+        assert_eq!(super::wrapped(line, Some(20)), "(without A, B, C;\n`| cat` shows all)\n");
+        assert_eq!(super::wrapped("", Some(20)), "");
     }
 
     #[test]

@@ -57,11 +57,13 @@ impl PinSource {
     pub(crate) fn read(&self, what: &str) -> Result<Zeroizing<String>, Failure> {
         match self {
             Self::File(file) => from_file(file),
-            Self::Credential(name) => match std::env::var_os(CREDENTIALS) {
-                Some(folder) => from_file(&Path::new(&folder).join(name)),
-                None => Err(Failure::new(format_args!("{CREDENTIALS} is not set"))
-                    .hint("systemd sets it for a unit with `LoadCredential=NAME:/file`")),
-            },
+            Self::Credential(name) => {
+                match std::env::var_os(CREDENTIALS).filter(|it| !it.is_empty()) {
+                    Some(folder) => from_file(&Path::new(&folder).join(name)),
+                    None => Err(Failure::new(format_args!("{CREDENTIALS} is not set"))
+                        .hint("systemd sets it for a unit with `LoadCredential=NAME:/file`")),
+                }
+            }
             // The name may be the PIN itself, from a shell that has replaced a variable by its value.
             Self::Environment(name) => from_taken(name).ok_or_else(|| {
                 Failure::new(format_args!("the environment has no such variable for the {what}"))

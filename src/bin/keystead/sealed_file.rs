@@ -175,11 +175,11 @@ impl Chunker<'_> {
         let readable = shown.material == words::material(MaterialState::Readable).text
             && shown.status == words::status(Status::Enabled).text;
         match (readable, shown.expires) {
-            (true, Some(at)) => Failure::new(format_args!(
+            (true, Some(at)) => Failure::refused(format_args!(
                 "{shown}: its material expired at {at}, and only opens and verifies since then"
             ))
             .hint("importing it again gives it another expiry"),
-            _ => Failure::new(format_args!(
+            _ => Failure::refused(format_args!(
                 "{shown} may not be used for this; its status is {}",
                 shown.status
             ))

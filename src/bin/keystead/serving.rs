@@ -1,5 +1,7 @@
 //! The process that serves a store, and the command that ends it.
 
+use crate::Failure;
+use crate::outcome::Outcome;
 use keystead::internal::wire::process::AgentProcess;
 use keystead::internal::wire::socket::Socket;
 use keystead::internal::wire::{Deadline, SILENCE_TIMEOUT};
@@ -10,6 +12,13 @@ use std::path::Path;
 /// Makes this process create files for their owner alone, as every process that writes in a store does.
 pub(crate) fn make_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// The failure of a command that is to have the store to itself, where an agent serves it.
+pub(crate) fn in_use(directory: &Path) -> Failure {
+    Failure::new(format_args!("an agent serves {} already", directory.display()))
+        .hint(end_it(directory))
+        .with_outcome(Outcome::Agent)
 }
 
 /// The command that ends the agent of the store in `directory`, to be pasted.

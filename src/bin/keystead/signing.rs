@@ -136,7 +136,7 @@ impl Scheme {
         };
         let hashes_itself = matches!(algorithm, Algorithm::Ed25519 | Algorithm::MlDsa);
         if (hashes_itself && hash.is_some()) || (pss && algorithm != Algorithm::RsaPss) {
-            return Err(Failure::new(format_args!(
+            return Err(Failure::usage(format_args!(
                 "{shown}: {} keys have one way to sign",
                 shown.key_type
             ))
@@ -150,7 +150,7 @@ impl Scheme {
         let usual = if algorithm == Algorithm::Ecdsa { usual } else { HashName::Sha256 };
         let wanted = hash.unwrap_or(usual);
         let hash = HASHES.iter().find(|row| row.name == wanted);
-        let hash = hash.ok_or_else(|| Failure::new("there is no such hash"))?;
+        let hash = hash.ok_or_else(|| Failure::usage("there is no such hash"))?;
         Ok(Self { algorithm, hash, bits: shown.key_bits })
     }
 
@@ -273,7 +273,7 @@ impl Scheme {
             Algorithm::RsaPss => (Mechanism::RsaPkcsPss(self.pss()), digest.to_vec()),
             Algorithm::Ecdsa => (Mechanism::Ecdsa, digest.to_vec()),
             Algorithm::Ed25519 | Algorithm::MlDsa => {
-                return Err(Failure::new("keys of this type sign data, and no digests")
+                return Err(Failure::usage("keys of this type sign data, and no digests")
                     .hint("leave --digest out, and name the file itself"));
             }
         })

@@ -67,9 +67,9 @@ impl SourceFiles {
         }
         match (form, texts.as_slice()) {
             (Some(form), texts) if texts.len() != form.files() => Err(match form.files() {
-                1 => Failure::new("that form is one file")
+                1 => Failure::usage("that form is one file")
                     .hint("ml-kem is two files, and so is two-file under an RSA import key"),
-                _ => Failure::new("that form is two files").hint(
+                _ => Failure::usage("that form is two files").hint(
                     "first the transport key (.transport), then the wrapped material (.wrapped)",
                 ),
             }),
@@ -82,7 +82,7 @@ impl SourceFiles {
                     .hint("--wrapped byok says what it lacks, --format raw that it is material"))
             }
             (None, [text]) => material::decode(text, format, kind).map(SourceMaterial::Plain),
-            (None, _) => Err(Failure::new("only wrapped material is in two files")
+            (None, _) => Err(Failure::usage("only wrapped material is in two files")
                 .hint("--wrapped says in which form: ml-kem, or two-file under an RSA import key")),
         }
     }

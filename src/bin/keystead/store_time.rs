@@ -46,7 +46,7 @@ impl StoreTime {
                 timestamp(self.now()),
                 timestamp(SystemClock.now())
             );
-            Failure::new(message)
+            Failure::refused(message)
                 .hint("set the clock; if it is right now, `keystead clock --accept` goes back to it")
         })
     }

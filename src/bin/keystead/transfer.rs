@@ -167,7 +167,7 @@ impl Form {
             }
             (_, [one]) => return Err(not_wrapped(one.len(), size)),
             _ => {
-                return Err(Failure::new("that form has another number of files")
+                return Err(Failure::usage("that form has another number of files")
                     .hint("`ml-kem` and `two-file` have two, and the other forms one"));
             }
         };

@@ -182,7 +182,7 @@ impl Uri {
         let named = self.module_name.as_deref().is_none_or(is_name);
         match named && self.module_path.as_deref().is_none_or(|it| it == path.as_bytes()) {
             true => Ok(()),
-            false => Err(Failure::new("the URI is for another module").hint(format_args!(
+            false => Err(Failure::not_found("the URI is for another module").hint(format_args!(
                 "leave module-name and module-path out; --module names it, and it is {path} here"
             ))),
         }

@@ -28,11 +28,11 @@ impl Input {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let (file, name) = match is_standard(path) {
             true if io::stdin().is_terminal() => {
-                return Err(Failure::new("standard input is the terminal")
+                return Err(Failure::usage("standard input is the terminal")
                     .hint("name a file, or bring its contents through a pipe"));
             }
             true if standard::input_is_closed() => {
-                return Err(Failure::new("standard input is closed")
+                return Err(Failure::usage("standard input is closed")
                     .hint("name a file, or start the program with its input open"));
             }
             // Without the buffer that the standard library keeps and does not wipe.

@@ -192,7 +192,7 @@ impl ImportKey {
     /// looks for a private key by its ID takes the first.
     pub(crate) fn check_names(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
         if label.is_empty() || label.len() > MAX_TEXT {
-            return Err(Failure::new(format_args!("a label has 1 to {MAX_TEXT} bytes"))
+            return Err(Failure::usage(format_args!("a label has 1 to {MAX_TEXT} bytes"))
                 .hint("choose another"));
         }
         if !Self::all_named(session, label)?.is_empty() {

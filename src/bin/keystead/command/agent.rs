@@ -7,6 +7,7 @@
 use super::directory;
 use crate::{Failure, Global, serving};
 use keystead::internal::agent::allowance;
+use keystead::internal::agent::outlets::check_named;
 use keystead::internal::agent::{
     Claim, Lock, Options, await_lock, check_unclaimed, claim_with_progress, listener, serve,
 };
@@ -17,7 +18,7 @@ use keystead::internal::presence;
 use keystead::internal::sys;
 use keystead::internal::wire::AgentLocation;
 use keystead::internal::wire::start::{self, READY, WORKING};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid};
+use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
 use std::fs::File;
@@ -99,11 +100,7 @@ impl Arguments {
         match claim_with_progress(&config.directory, || working(None))? {
             Claim::Ours(lock) => self.be_agent(config, group, lock, None),
             Claim::Served if self.detached => Ok(announce()?),
-            Claim::Served => Err(Failure::new(format_args!(
-                "another agent serves {}",
-                config.directory.display()
-            ))
-            .hint(serving::end_it(&config.directory))),
+            Claim::Served => Err(serving::in_use(&config.directory)),
         }
     }
 
@@ -119,7 +116,8 @@ impl Arguments {
         // Run otherwise, it has what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
         let (idle, spare, patience) = ((!self.stay).then_some(IDLE), SPARE, STALL_TIMEOUT);
-        let (on_event, audit_syslog) = (config.on_event.clone(), config.audit_syslog.clone());
+        let on_event = config.on_event.clone().filter(|_| names_programs(config));
+        let audit_syslog = config.audit_syslog.clone();
         let options = Options {
             linger,
             group,
@@ -161,6 +159,16 @@ impl Arguments {
         announce()?;
         if self.detached { let_go_of_output() } else { Ok(()) }
     }
+}
+
+/// Returns whether the configuration may name a program that is run as this user.
+fn names_programs(config: &Config) -> bool {
+    let owner = geteuid().as_raw();
+    let checked = config.file.as_deref().map_or(Ok(()), |file| check_named(file, owner));
+    if let Err(error) = &checked {
+        log::error!("on_event: {error}: the program that it names is not run");
+    }
+    checked.is_ok()
 }
 
 /// Makes the store, unless another process makes or serves it already.

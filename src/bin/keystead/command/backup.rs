@@ -43,7 +43,7 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         if is_standard(&self.out) && io::stdout().is_terminal() {
-            return Err(Failure::new("a backup is nothing for a terminal")
+            return Err(Failure::usage("a backup is nothing for a terminal")
                 .hint("name a file to write it to"));
         }
         // Before anything else: what cannot be written needs no passphrase.

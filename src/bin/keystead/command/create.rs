@@ -78,8 +78,10 @@ impl Arguments {
         match (code(&error), self.bits) {
             _ if late.is_some() => late.unwrap_or_else(|| error.into()),
             (Some(RvError::KeySizeRange | RvError::AttributeValueInvalid), Some(bits)) => {
-                let failure =
-                    Failure::new(format_args!("there is no {} key of {bits} bits", self.key_type));
+                let failure = Failure::usage(format_args!(
+                    "there is no {} key of {bits} bits",
+                    self.key_type
+                ));
                 match self.key_type.as_str() {
                     "RSA" => failure.hint("RSA has 8192 bits at most, and 2048 at least unless `rsa_minimum` says otherwise"),
                     _ => failure.hint("AES has 128, 192 or 256 bits, AES-XTS 512, CHACHA20 256, a secret 8 to 32768, a curve its own"),

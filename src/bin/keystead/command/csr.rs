@@ -31,14 +31,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = subject)]
     subject: Name,
     /// A host name that the certificate is to be for; may be given several times
-    #[arg(long, value_name = "HOST")]
-    dns: Vec<String>,
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    dns: Vec<Ia5String>,
     /// An IP address that it is to be for
     #[arg(long, value_name = "ADDRESS")]
     ip: Vec<IpAddr>,
     /// A mail address that it is to be for
-    #[arg(long, value_name = "ADDRESS")]
-    email: Vec<String>,
+    #[arg(long, value_name = "ADDRESS", value_parser = ascii)]
+    email: Vec<Ia5String>,
     /// Other names that it is to be for, as OpenSSL writes them: DNS:HOST, IP:ADDRESS, email:ADDRESS or URI:ADDRESS
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = alternative)]
     san: Vec<GeneralName>,
@@ -85,17 +85,42 @@ fn from_widest(parts: &str) -> String {
     written.join(",")
 }
 
+/// Parses a host name as a certificate has it, perhaps with a star for its first label (RFC 5280, 4.2.1.6; RFC 6125).
+fn host(text: &str) -> Result<Ia5String, String> {
+    let is_label = |label: &str| {
+        let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_".contains(&it);
+        (1..=63).contains(&label.len()) && label.bytes().all(plain)
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let is_name = text.len() <= 253 && name.split('.').all(is_label);
+    match name.parse::<IpAddr>() {
+        Ok(_) => Err("this is an address, which --ip or IP: names".to_owned()),
+        Err(_) if is_name => Ia5String::new(text).map_err(|error| error.to_string()),
+        Err(_) => {
+            Err("a host name has labels of letters, digits and hyphens with dots between"
+                .to_owned())
+        }
+    }
+}
+
+/// Parses a name in visible ASCII.
+fn ascii(text: &str) -> Result<Ia5String, String> {
+    match !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic()) {
+        true => Ia5String::new(text).map_err(|error| error.to_string()),
+        false => Err("it has visible ASCII characters, and no space".to_owned()),
+    }
+}
+
 /// Parses a name beside the subject as OpenSSL's configuration has it (RFC 5280, 4.2.1.6).
 fn alternative(text: &str) -> Result<GeneralName, String> {
     let wrong = || format!("{text:?} is not DNS:HOST, IP:ADDRESS, email:ADDRESS or URI:ADDRESS");
     let (kind, name) =
         text.trim().split_once(':').filter(|(_, name)| !name.is_empty()).ok_or_else(wrong)?;
-    let ascii = || Ia5String::new(name).map_err(|_| wrong());
     Ok(match kind.to_ascii_lowercase().as_str() {
-        "dns" => GeneralName::DnsName(ascii()?),
+        "dns" => GeneralName::DnsName(host(name)?),
         "ip" => GeneralName::from(name.parse::<IpAddr>().map_err(|_| wrong())?),
-        "email" => GeneralName::Rfc822Name(ascii()?),
-        "uri" => GeneralName::UniformResourceIdentifier(ascii()?),
+        "email" => GeneralName::Rfc822Name(ascii(name)?),
+        "uri" => GeneralName::UniformResourceIdentifier(ascii(name)?),
         _ => return Err(wrong()),
     })
 }
@@ -122,7 +147,7 @@ impl Arguments {
 
     fn info(&self, public: &[u8]) -> der::Result<CertReqInfo> {
         let mut attributes = Attributes::new();
-        let names = self.names()?;
+        let names = self.names();
         if !names.is_empty() {
             let extension = SubjectAltName(names).to_extension(&self.subject, &[])?;
             attributes.insert(Attribute::try_from(ExtensionReq(vec![extension]))?)?;
@@ -133,11 +158,11 @@ impl Arguments {
     }
 
     /// Returns the names beside the subject, as the extension has them (RFC 5280, 4.2.1.6).
-    fn names(&self) -> der::Result<Vec<GeneralName>> {
-        let dns = self.dns.iter().map(|name| Ok(GeneralName::DnsName(Ia5String::new(name)?)));
-        let ip = self.ip.iter().map(|address| Ok(GeneralName::from(*address)));
-        let mail = self.email.iter().map(|name| Ok(GeneralName::Rfc822Name(Ia5String::new(name)?)));
-        let others = self.san.iter().cloned().map(Ok);
+    fn names(&self) -> Vec<GeneralName> {
+        let dns = self.dns.iter().cloned().map(GeneralName::DnsName);
+        let ip = self.ip.iter().map(|address| GeneralName::from(*address));
+        let mail = self.email.iter().cloned().map(GeneralName::Rfc822Name);
+        let others = self.san.iter().cloned();
         dns.chain(ip).chain(mail).chain(others).collect()
     }
 }
@@ -145,7 +170,7 @@ impl Arguments {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{alternative, from_widest, subject};
+    use super::{alternative, ascii, from_widest, host, subject};
 
     #[test]
     fn a_name_of_openssls_is_the_same_name() {
@@ -162,8 +187,14 @@ mod tests {
         {
             assert!(alternative(right).is_ok(), "{right}");
         }
-        for wrong in ["", "a.example", "DNS:", "IP:a", "RID:1.2", "DNS:\u{fc}.example"] {
+        for wrong in ["", "a.example", "DNS:", "IP:a", "RID:1.2", "DNS:\u{fc}.example", "DNS:a b"] {
             assert!(alternative(wrong).is_err(), "{wrong}");
         }
+        let long = "a.".repeat(130);
+        for wrong in ["", "a\nb", "a,IP:1.2.3.4", "192.0.2.7", "a..b", "a.*.b", "*", &long] {
+            assert!(host(wrong).is_err(), "{wrong}");
+        }
+        assert!(host("*.www-1.example").is_ok() && ascii("a@example.org").is_ok());
+        assert!(ascii("a b").is_err() && ascii("").is_err());
     }
 }

@@ -28,7 +28,7 @@ impl Arguments {
                 format_args!("{}: there is no material: {}", key.shown, key.shown.material);
             let hint =
                 "nothing is to be done; `keystead audit --key KEY` tells what happened to it";
-            return Err(Failure::new(message).hint(hint));
+            return Err(Failure::not_found(message).hint(hint));
         }
         let readable = public_key::is_beside(&session, &key)?;
         for object in material {

@@ -30,7 +30,7 @@ impl Arguments {
 pub(crate) fn check(description: &str) -> Result<(), Failure> {
     match description.len() {
         0..=MAX_TEXT => Ok(()),
-        length => Err(Failure::new(format_args!("the description has {length} bytes"))
+        length => Err(Failure::usage(format_args!("the description has {length} bytes"))
             .hint(format_args!("it has at most {MAX_TEXT}"))),
     }
 }

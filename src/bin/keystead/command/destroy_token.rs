@@ -63,8 +63,10 @@ fn unfinished(error: Error, label: &str, slot: u64) -> Failure {
 
 fn confirm(label: &str) -> Result<(), Failure> {
     if !terminal::there_is_one() {
-        return Err(Failure::new("there is no terminal to ask for the token's label, to be sure")
-            .hint("--yes does not ask"));
+        return Err(Failure::usage(
+            "there is no terminal to ask for the token's label, to be sure",
+        )
+        .hint("--yes does not ask"));
     }
     let prompt = format!("This ends {label:?} and all its keys for good. Type its label to go on");
     match terminal::shown(&prompt)? == label {

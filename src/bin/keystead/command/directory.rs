@@ -65,7 +65,7 @@ fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     if found.uid() != user {
         let owner = found.uid();
         let message = format_args!("{} belongs to user {owner}, not {user}", directory.display());
-        return Err(Failure::new(message).hint("only the store's owner runs its agent"));
+        return Err(Failure::refused(message).hint("only the store's owner runs its agent"));
     }
     check_writers(directory, found)
 }

@@ -104,7 +104,7 @@ impl Arguments {
     fn generate(&self, session: &Session) -> Result<ObjectHandle, Failure> {
         let (mechanism, kind) = (self.mechanism()?, self.kind()?);
         if self.curve.is_some() && kind.key_type != CKK_EC {
-            return Err(Failure::new("only EC keys have a --curve").hint("--type ec names them"));
+            return Err(Failure::usage("only EC keys have a --curve").hint("--type ec names them"));
         }
         let made = match kind.class {
             CKO_SECRET_KEY => {
@@ -131,9 +131,8 @@ impl Arguments {
         }
         if self.bits.is_some() {
             let what = if set.is_some() { "a parameter set" } else { "a curve" };
-            return Err(
-                Failure::new(format_args!("{what} has its own size")).hint("leave --bits out")
-            );
+            return Err(Failure::usage(format_args!("{what} has its own size"))
+                .hint("leave --bits out; --curve p-384 names another curve than P-256"));
         }
         Ok(vec![match (set, kind.key_type) {
             (Some(set), _) => vendor(CKA_PARAMETER_SET, &set.number.to_ne_bytes()),
@@ -151,11 +150,11 @@ impl Arguments {
 
     fn mechanism(&self) -> Result<Mechanism<'static>, Failure> {
         let generating = generating(self.kind()?.key_type);
-        generating.map(mechanisms::bare).ok_or_else(|| Failure::new("no such key is generated"))
+        generating.map(mechanisms::bare).ok_or_else(|| Failure::usage("no such key is generated"))
     }
 
     fn kind(&self) -> Result<&'static Kind, Failure> {
-        kinds::named(&self.key_type).ok_or_else(|| Failure::new("there is no such type of key"))
+        kinds::named(&self.key_type).ok_or_else(|| Failure::usage("there is no such type of key"))
     }
 
     /// Returns the size that is asked for, in bits.
@@ -168,8 +167,8 @@ impl Arguments {
     fn length(&self) -> Result<Attribute, Failure> {
         let bits = self.bits()?;
         let length = bits.is_multiple_of(8).then_some(bits / 8);
-        let length =
-            length.ok_or_else(|| Failure::new("a size in bits is a multiple of 8").hint(SIZES))?;
+        let length = length
+            .ok_or_else(|| Failure::usage("a size in bits is a multiple of 8").hint(SIZES))?;
         Ok(Attribute::ValueLen(length.into()))
     }
 
@@ -192,10 +191,10 @@ impl Arguments {
         match code(&error) {
             Some(RvError::KeySizeRange | RvError::AttributeValueInvalid) => {
                 let bits = self.bits().unwrap_or_default();
-                Failure::new(format_args!("there is no such key of {bits} bits")).hint(SIZES)
+                Failure::usage(format_args!("there is no such key of {bits} bits")).hint(SIZES)
             }
             Some(RvError::TemplateInconsistent) if self.rotate_every.is_some() => {
-                Failure::new("only AES and CHACHA20 keys rotate on schedule").hint(
+                Failure::usage("only AES and CHACHA20 keys rotate on schedule").hint(
                     "programs compare MACs with their own: rotate other keys by hand, \
                      with `keystead rotate`",
                 )

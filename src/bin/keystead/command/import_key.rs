@@ -136,7 +136,7 @@ impl Arguments {
                 Ok(PairType::Rsa(bits, self.form.unwrap_or(Takes::Oaep)))
             }
             Some(_) if self.bits.is_some() || self.form.is_some() => {
-                Err(Failure::new("--bits and --form are for RSA pairs").hint(
+                Err(Failure::usage("--bits and --form are for RSA pairs").hint(
                     "an ML-KEM pair has its size by its type, and takes the forms ml-kem and \
                      ml-kem-joined",
                 ))

@@ -89,7 +89,7 @@ fn check_label(label: &str) -> Result<(), Failure> {
     let shown = !label.chars().any(char::is_control) && label.trim() == label;
     match (1..=32).contains(&label.len()) && shown {
         true => Ok(()),
-        false => Err(Failure::new(format_args!("{label:?} cannot be a token's label"))
+        false => Err(Failure::usage(format_args!("{label:?} cannot be a token's label"))
             .hint("a label has 1 to 32 bytes, begins and ends with no blank, and can be shown")),
     }
 }

@@ -21,9 +21,8 @@ impl Arguments {
         let directory = &config.directory;
         serving::make_files_private();
         let Claim::Ours(lock) = claim(directory)? else {
-            let message = format_args!("an agent serves {}", directory.display());
-            let hint = format!("{}, then again `keystead recover`", serving::end_it(directory));
-            return Err(Failure::new(message).hint(hint));
+            let again = |hint: &str| format!("{hint}, then again `keystead recover`");
+            return Err(serving::in_use(directory).with_hint(again));
         };
         let lock = lock.with_records(config.store);
         let recovered = recover(&lock).map_err(|error| hopeless(error.into()))?;

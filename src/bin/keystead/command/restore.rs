@@ -107,7 +107,7 @@ fn read(input: &Input, passphrase: &EnteredPin) -> Result<Backup, Failure> {
 
 fn damaged(chunk: u64) -> Failure {
     match chunk {
-        0 => Failure::new("the passphrase does not open it").hint(
+        0 => Failure::of_pin("the passphrase does not open it").hint(
             "if it is the right one, the file is damaged or cut off within its first megabyte",
         ),
         _ => Failure::new(format_args!(
@@ -121,15 +121,12 @@ fn damaged(chunk: u64) -> Failure {
 fn lock(directory: &Path) -> Result<Lock, Failure> {
     match claim(directory)? {
         Claim::Ours(lock) => Ok(lock),
-        Claim::Served => Err(Failure::new(format_args!(
-            "an agent serves {}, so it is in use",
-            directory.display()
-        ))
-        .hint(format_args!(
-            "restore into an empty directory, which --store names; or, to put it in the place \
-             of records that are lost, {}",
-            serving::end_it(directory)
-        ))),
+        Claim::Served => Err(serving::in_use(directory).with_hint(|end_it| {
+            format!(
+                "restore into an empty directory, which --store names; or, to put it in the place \
+                 of records that are lost, {end_it}"
+            )
+        })),
     }
 }
 

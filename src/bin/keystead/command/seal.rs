@@ -43,7 +43,7 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
         if is_standard(&self.to.out) && io::stdout().is_terminal() {
-            return Err(Failure::new("a sealed file is nothing for a terminal")
+            return Err(Failure::usage("a sealed file is nothing for a terminal")
                 .hint("--out FILE writes it to a file"));
         }
         let id = Id::parse(key.shown.key_id.as_bytes());

@@ -66,7 +66,7 @@ pub(crate) fn members(
 ) -> Result<Map<String, Value>, Failure> {
     let (name, value) = match expires {
         ExpiryArgument::Never if action.is_some() => {
-            return Err(Failure::new("it never expires, so that nothing happens at its expiry")
+            return Err(Failure::usage("it never expires, so that nothing happens at its expiry")
                 .hint("an expiry action goes with an expiry"));
         }
         ExpiryArgument::Never => return Ok(Map::new()),

@@ -64,7 +64,7 @@ impl Sign {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
         if is_standard(&self.to.out) && io::stdout().is_terminal() {
-            return Err(Failure::new("a signature is nothing for a terminal")
+            return Err(Failure::usage("a signature is nothing for a terminal")
                 .hint("--out FILE writes it to a file"));
         }
         let scheme = self.how.scheme(&key)?;

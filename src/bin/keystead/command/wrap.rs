@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         if self.kid.is_some() && self.form != Some(Form::Byok) {
-            return Err(Failure::new("only a .byok file says how the import key is called")
+            return Err(Failure::usage("only a .byok file says how the import key is called")
                 .hint("--kid goes with --form byok"));
         }
         let public = PublicHalf::read(&self.public)?;
@@ -104,7 +104,7 @@ impl Arguments {
         let paths = match (self.out.as_os_str() == "-", written) {
             (true, [one]) => return print(one).map(|()| Vec::new()),
             (true, _) => {
-                return Err(Failure::new("two files do not go to standard output")
+                return Err(Failure::usage("two files do not go to standard output")
                     .hint("--out FILE writes FILE.transport and FILE.wrapped"));
             }
             (false, [_]) => vec![self.out.clone()],
@@ -130,7 +130,7 @@ fn fingerprint(public: &PublicHalf) -> Result<String, Failure> {
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     if io::stdout().is_terminal() && std::str::from_utf8(bytes).is_err() {
-        return Err(Failure::new("standard output is the terminal, and this is no text")
+        return Err(Failure::usage("standard output is the terminal, and this is no text")
             .hint("--out FILE writes it to a file"));
     }
     output::data(bytes)

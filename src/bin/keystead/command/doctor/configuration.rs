@@ -10,7 +10,7 @@ use keystead::internal::installed::{self, is_module_installed};
 use rustix::fs::{Access as May, access};
 use rustix::process::geteuid;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The directories where p11-kit looks for modules.
@@ -45,7 +45,17 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         Some(Log::File(path)) => Some(path),
         Some(Log::Stderr) | None => None,
     };
-    for (about, file) in [("log", log), ("metrics", config.metrics.as_ref())] {
+    if let Some(socket) = config.audit_syslog.as_ref().filter(|_| owner == geteuid().as_raw())
+        && !socket.metadata().is_ok_and(|about| about.file_type().is_socket())
+    {
+        let message = format_args!("{}: there is no socket", socket.display());
+        let mend =
+            "correct `audit_syslog`: it is where syslog or journald listens, usually /dev/log";
+        findings.push(problem("audit_syslog", Failure::new(message).hint(mend)));
+    }
+    // Which the agent writes, as the store's owner.
+    let metrics = config.metrics.as_ref().filter(|_| owner == geteuid().as_raw());
+    for (about, file) in [("log", log), ("metrics", metrics)] {
         if let Some(file) = file.filter(|file| file.is_dir()) {
             let message = format_args!("{}: it is a directory", file.display());
             findings.push(problem(

@@ -31,7 +31,8 @@ const MODULE: &str = "the agent answers this program: let the module and it be o
                       `KEYSTEAD_LOG=stderr:debug` before the command has the module say more";
 
 /// The subjects that may be wrong while the agent serves all the same.
-const PASSED_BY: [&str; 6] = ["cells", "group", "log", "metrics", "rights", "snapshot"];
+const PASSED_BY: [&str; 8] =
+    ["audit_syslog", "cells", "group", "log", "metrics", "on_event", "rights", "snapshot"];
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
