@@ -50,6 +50,8 @@
 //!
 //! * One Ed25519 private key on the token makes version 0.4.12, Debian 12's, refuse all keys of the token: it gives
 //!   up its list at a key type that it does not know. Keep Ed25519 keys in a token of their own.
+//! * osslsigncode finds the engine by itself. Its version 2.5, Debian 12's, refuses the option `-pkcs11engine` with
+//!   *bad engine id*.
 //! * The PIN: `pin-source=file:/a/file` in the key's URI, or `PIN = …` in `openssl.cnf`.
 //! * `init = 1` in `openssl.cnf` for nginx, which takes the engine to be ready; `init = 0` otherwise, or every
 //!   program that reads the file opens the token.

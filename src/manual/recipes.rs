@@ -108,8 +108,8 @@
 //! keystead init code --so-pin-file so-pin --pin-file pin
 //! keystead import releases releases.key --new --type RSA --pin-file pin \
 //!     --expires "$(date -u -d "$(openssl x509 -noout -enddate -in releases.pem | cut -d= -f2)" +%FT%TZ)"
-//! osslsigncode sign -pkcs11engine "$(openssl version -e | cut -d'"' -f2)/pkcs11.so" \
-//!     -pkcs11module "$MODULE" -key "pkcs11:token=code;object=releases;pin-source=file:$PWD/pin" \
+//! osslsigncode sign -pkcs11module "$MODULE" \
+//!     -key "pkcs11:token=code;object=releases;pin-source=file:$PWD/pin" \
 //!     -certs releases.pem -h sha256 -in setup.exe -out setup-signed.exe
 //! keystead show releases --pin-file pin
 //! ```
