@@ -30,6 +30,11 @@ pub(crate) trait ObservedStore: Send + Sync {
     /// Does what the test has come before the use, or refuses it.
     fn before(&self, used: StoreUse) -> Result<()>;
 
+    /// Applies a batch.
+    fn applied(&self, batch: &Batch) -> Result<CommitNumber> {
+        self.memory().apply(batch)
+    }
+
     /// Returns the most rows that one scan reads of those asked for.
     fn at_once(&self, limit: usize) -> usize {
         limit
@@ -49,7 +54,7 @@ impl<S: ObservedStore> Store for S {
 
     fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
         self.before(StoreUse::Apply)?;
-        self.memory().apply(batch)
+        self.applied(batch)
     }
 
     fn number(&self) -> Result<CommitNumber> {

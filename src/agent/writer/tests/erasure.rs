@@ -14,6 +14,7 @@ use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState};
 use crate::store::cells::EraseCell;
 use crate::tests::{ObservedStore, StoreUse};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 pub(super) const KEY: Id = Id::new([1; 16]);
@@ -28,12 +29,18 @@ pub(super) struct Overtaken {
     memory: Memory,
     before: Arc<Mutex<Option<Interruption>>>,
     full: Arc<AtomicBool>,
+    compares_nothing: Arc<AtomicBool>,
 }
 
 impl Overtaken {
     /// Has something happen before the next batch is applied.
     pub(super) fn then(&self, before: impl FnOnce() + Send + 'static) {
         *self.before.lock().unwrap() = Some(Box::new(before));
+    }
+
+    /// From now on no batch is refused for what was changed meanwhile.
+    pub(super) fn compare_nothing(&self) {
+        self.compares_nothing.store(true, Ordering::Relaxed);
     }
 }
 
@@ -52,6 +59,13 @@ impl ObservedStore for Overtaken {
             StoreUse::Room if self.full.load(Ordering::Relaxed) => Err(Reason::StoreFull.into()),
             _ => Ok(()),
         }
+    }
+
+    fn applied(&self, batch: &Batch) -> Result<CommitNumber> {
+        if !self.compares_nothing.load(Ordering::Relaxed) {
+            return self.memory.apply(batch);
+        }
+        self.memory.apply(&Batch { conditions: Vec::new(), writes: batch.writes.clone() })
     }
 }
 
@@ -108,7 +122,12 @@ impl Host {
     }
 
     pub(super) fn overtaken(&self) -> Overtaken {
-        Overtaken { memory: self.memory.clone(), before: Arc::default(), full: Arc::default() }
+        Overtaken {
+            memory: self.memory.clone(),
+            before: Arc::default(),
+            full: Arc::default(),
+            compares_nothing: Arc::default(),
+        }
     }
 
     pub(super) fn writer_on(&self, store: Box<dyn Store>) -> Writer {
@@ -117,8 +136,13 @@ impl Host {
     }
 
     pub(super) fn secret_stands(&self, secret: &[u8]) -> bool {
-        let bytes = std::fs::read(self.directory.path().join("slots")).unwrap();
+        let bytes = std::fs::read(self.cells()).unwrap();
         bytes.windows(secret.len()).any(|window| window == secret)
+    }
+
+    /// Returns the cell file.
+    pub(super) fn cells(&self) -> PathBuf {
+        self.directory.path().join("slots")
     }
 
     /// Returns the disk's content after a power loss that comes before the next sync.

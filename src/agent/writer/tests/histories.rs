@@ -71,11 +71,42 @@ fn steps(is_long: bool) -> Vec<Step> {
     steps
 }
 
+/// A way in which a writer is broken, for the control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    /// The commit does not compare what its judgement has read.
+    ComparesNothing,
+    /// The secret of what ends is erased before the commit is durable.
+    ErasesFirst,
+    /// The secret of what has ended stays.
+    ErasesNothing,
+    /// The answer comes before the commit is durable, and the power goes.
+    AnswersFirst,
+    /// Answers are not kept for those who lost theirs.
+    ForgetsAnswers,
+}
+
+const FLAWS: [Flaw; 5] = [
+    Flaw::ComparesNothing,
+    Flaw::ErasesFirst,
+    Flaw::ErasesNothing,
+    Flaw::AnswersFirst,
+    Flaw::ForgetsAnswers,
+];
+
 /// The key as its clients know it: what was written last, and until when that lives.
 type Known = Option<(Vec<u8>, Seconds)>;
 
-/// The key as it is known after another opening was faster, and what a loss of power leaves then.
-type Faster = Arc<Mutex<Option<(Known, (CommitNumber, Vec<Pair>))>>>;
+/// The state after another opening was faster.
+struct Overtaking {
+    known: Known,
+    /// True where the key was written or removed.
+    changed: bool,
+    /// The content that a loss of power leaves then.
+    durable: (CommitNumber, Vec<Pair>),
+}
+
+type Faster = Arc<Mutex<Option<Overtaking>>>;
 
 /// A change that a client asks for, by its name once more where it must.
 struct Asked {
@@ -103,12 +134,19 @@ struct History {
     changes: u8,
     /// All erase secrets under which the key ever was.
     secrets: BTreeSet<Vec<u8>>,
+    flaw: Option<Flaw>,
 }
 
 impl History {
-    fn new() -> Self {
+    fn new(flaw: Option<Flaw>) -> Self {
         let known = Some((b"sealed".to_vec(), NOW + 100));
-        Self { host: Host::new(), known, changes: FIRST_NAME, secrets: BTreeSet::new() }
+        let host = Host::new();
+        let secrets = BTreeSet::from([secret_of_key(&host.writer())]);
+        Self { host, known, changes: FIRST_NAME, secrets, flaw }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
     }
 
     fn now(&self) -> Seconds {
@@ -136,24 +174,30 @@ impl History {
             self.host.clock.set(self.now() + LATER);
         }
         let overtaken = self.host.overtaken();
+        if self.has(Flaw::ComparesNothing) {
+            overtaken.compare_nothing();
+        }
         let mut writer = self.host.writer_on(Box::new(overtaken.clone()));
-        let (asked, outcome) = self.proposed(&writer, step.act);
+        let (mut asked, outcome) = self.proposed(&writer, step.act);
         let faster = Faster::default();
         if let Some(act) = step.overtaken_by {
             self.overtake(act, &writer, Arc::clone(&faster), &overtaken);
         }
         let mut durable = self.host.pairs();
         let made = asked.of(&mut writer);
-        if let Some((known, pairs)) = faster.lock().unwrap().take() {
-            (self.known, durable) = (known, pairs);
+        if let Some(faster) = faster.lock().unwrap().take() {
+            (self.known, durable) = (faster.known, faster.durable);
+            let judged_again = step.act == Act::Expire || !faster.changed;
+            assert!(judged_again || made.is_err(), "what was read had changed: {made:?}");
         }
-        let before = self.known.clone();
+        let (before, cells) = (self.known.clone(), std::fs::read(self.host.cells()).unwrap());
         if made.is_ok() {
             self.note(step.act, outcome.clone());
         }
         let taken = match step.end {
             End::Answered => STEPS.len(),
             End::Killed(steps) => steps,
+            End::PowerLost if self.has(Flaw::ErasesFirst) => STEPS.len(),
             End::PowerLost => 0,
         };
         STEPS.iter().take(taken).for_each(|step| step(&mut writer).unwrap());
@@ -161,16 +205,21 @@ impl History {
         if step.end == End::PowerLost {
             self.host.restore(durable);
             self.known = before;
+        } else if self.has(Flaw::AnswersFirst) {
+            self.host.restore(durable);
         }
         if step.again && step.act != Act::Expire {
             let mut writer = self.host.writer();
+            if self.has(Flaw::ForgetsAnswers) {
+                asked.name += FIRST_NAME;
+            }
             assert_eq!(asked.of(&mut writer), made, "a client that asks again");
             STEPS.iter().for_each(|step| step(&mut writer).unwrap());
             if made.is_ok() {
                 self.note(step.act, outcome);
             }
         }
-        self.check();
+        self.check(&cells);
     }
 
     /// Notes a change that was made.
@@ -195,23 +244,28 @@ impl History {
         let (known, now) = (self.known.clone(), self.now());
         overtaken.then(move || {
             let mut writer = other.writer();
-            let known = match asked.of(&mut writer) {
+            let made = asked.of(&mut writer);
+            let changed = made.is_ok() && act != Act::Expire;
+            let known = match made {
                 Err(_) => known,
                 Ok(_) if act == Act::Expire => known.filter(|(_, expiry)| *expiry > now),
                 Ok(_) => outcome,
             };
             writer.sync_and_publish().unwrap();
-            *faster.lock().unwrap() = Some((known, other.pairs()));
+            *faster.lock().unwrap() = Some(Overtaking { known, changed, durable: other.pairs() });
         });
     }
 
-    /// After another opening all is as it is known, and nothing else can be had.
-    fn check(&mut self) {
+    /// After another opening all is as it is known, and nothing else can be had; the cells before are for a flaw.
+    fn check(&mut self, cells: &[u8]) {
         let mut writer = self.host.writer();
         writer.sweep().unwrap();
         writer.sync_and_publish().unwrap();
         self.note(Act::Expire, None);
         let found = read(&writer);
+        if self.has(Flaw::ErasesNothing) {
+            std::fs::write(self.host.cells(), cells).unwrap();
+        }
         match &self.known {
             Some((body, _)) => {
                 assert_eq!(found, Some((Erasure::Live, body.clone())));
@@ -230,18 +284,18 @@ impl History {
     }
 }
 
-/// Plays one history of so many steps; a failure says which.
-fn play(number: usize, depth: u32, steps: &[Step]) {
+/// Plays one history of so many steps; what is found says which.
+fn play(number: usize, depth: u32, steps: &[Step], flaw: Option<Flaw>) -> Option<String> {
     let (mut history, mut rest) = (Vec::new(), number);
     for _ in 0..depth {
         history.push(steps.get(rest % steps.len()).copied().unwrap());
         rest /= steps.len();
     }
     let played = std::panic::catch_unwind(|| {
-        let mut store = History::new();
+        let mut store = History::new(flaw);
         history.iter().for_each(|step| store.step(*step));
     });
-    assert!(played.is_ok(), "history {number}: {history:#?}");
+    played.err().map(|_| format!("history {number}: {history:#?}"))
 }
 
 #[test]
@@ -249,14 +303,25 @@ fn after_every_short_history_the_store_is_as_it_was_answered_and_what_ended_is_g
     let is_long = std::env::var("KEYSTEAD_FIRE").is_ok_and(|length| length == "long");
     let (depth, steps) = (if is_long { 3 } else { 2 }, steps(is_long));
     let (count, next) = (steps.len().pow(depth), AtomicUsize::new(0));
+    println!("{count} histories of {depth} steps");
     // They wait for syncs more than for the processor.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 let numbers = || next.fetch_add(1, Ordering::Relaxed);
                 let mine = std::iter::repeat_with(numbers).take_while(|number| *number < count);
-                mine.for_each(|number| play(number, depth, &steps));
+                let found = mine.filter_map(|number| play(number, depth, &steps, None)).next();
+                assert!(found.is_none(), "{}", found.unwrap_or_default());
             });
         }
     });
+}
+
+#[test]
+fn every_flaw_of_a_writer_shows_in_a_history_of_one_step() {
+    let steps = steps(false);
+    for flaw in FLAWS {
+        let found = (0..steps.len()).find_map(|number| play(number, 1, &steps, Some(flaw)));
+        println!("{flaw:?}: {}", found.unwrap_or_else(|| panic!("{flaw:?} is not found")));
+    }
 }
