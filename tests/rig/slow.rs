@@ -1,6 +1,7 @@
 //! An agent whose disk takes its time.
 
 use super::World;
+use super::preload::compiled;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -15,11 +16,7 @@ pub struct SlowDisk {
 impl SlowDisk {
     /// Compiles what stands between an agent and its disk.
     pub fn new(world: &World) -> Self {
-        let (source, library) = (world.path("slow.c"), world.path("slow.so"));
-        fs::write(&source, include_str!("slow.c")).unwrap();
-        let mut compiler = world.tool("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
-        assert!(compiler.status().unwrap().success(), "a C compiler");
+        let library = compiled(world, "slow", include_str!("slow.c"));
         Self { library, told: world.path("slow.told") }
     }
 

@@ -6,6 +6,7 @@ use crate::hand::{Hand, Order};
 use crate::image::{self, Image, read};
 use crate::key::{Act, Answer, Key};
 use crate::rig::World;
+use crate::rig::preload::compiled;
 use crate::rig::process::PATIENCE;
 use crate::rig::secrets::{Secret, live};
 use crate::rig::token::USER_PIN;
@@ -175,11 +176,7 @@ struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     fn new(world: &'a World) -> Self {
-        let (source, library) = (world.path("recorder.c"), world.path("recorder.so"));
-        fs::write(&source, include_str!("recorder.c")).unwrap();
-        let mut compiler = world.tool("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
-        assert!(compiler.status().unwrap().success(), "a C compiler");
+        let library = compiled(world, "recorder", include_str!("recorder.c"));
         let log = world.path("recorded");
         fs::write(&log, []).unwrap();
         let mut recorder = Self { world, library, log, agent: None };
