@@ -2,7 +2,7 @@
 //! the clock of its own process; none ends before one of the two.
 
 use crate::fire::{Fire, play_under_fire};
-use crate::hand::{Hand, Order, obey};
+use crate::hand::{Hand, Order, take_part};
 use crate::key::{Act, Answer, Key, Seen};
 use crate::rig::World;
 use crate::rig::elsewhen::{Elsewhen, faketime_in};
@@ -36,8 +36,7 @@ fn no_clock_keeps_a_key_alive_and_none_ends_it_early() {
             }
             clocks.end();
         }
-        "maker" => drop(world.token()),
-        _ => obey(world),
+        _ => take_part(world),
     });
 }
 

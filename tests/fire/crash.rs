@@ -2,7 +2,7 @@
 //! not at all, and nothing that was deleted comes back.
 
 use crate::fire::{Fire, play_under_fire};
-use crate::hand::{Hand, Order, obey};
+use crate::hand::{Hand, Order, take_part};
 use crate::key::{Act, Answer, Asked, Key, choose};
 use crate::rig::World;
 use crate::rig::process::{agent_of, kill_9};
@@ -14,7 +14,12 @@ use rustix::process::{Signal, kill_process};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The clients that work at once.
+mod flaws;
+
+/// The stores that are under fire at once: most of a kill is waiting.
+const STORES: usize = 4;
+
+/// The clients of each that work at once.
 const HANDS: usize = 3;
 
 /// The most custom keys.
@@ -29,18 +34,25 @@ const LATEST_AT_START: u64 = 60_000;
 
 #[test]
 fn what_was_acknowledged_survives_the_kill_of_any_process_at_any_moment() {
-    play_under_fire(|world, fire| match world.role() {
+    play_under_fire(|world, mut fire| match world.role() {
         "" => {
-            world.start("maker").ends_well();
-            let kills = fire.either(300, 10_000);
-            let mut storm = Storm::new(world, fire);
-            while storm.killed < kills {
-                storm.round();
-            }
-            storm.end();
+            let kills = fire.either(300, 10_000).div_ceil(STORES);
+            std::thread::scope(|scope| {
+                for number in 0..STORES {
+                    let world = world.beside(&format!("{number}"));
+                    let fire = fire.fork();
+                    scope.spawn(move || {
+                        world.start("maker").ends_well();
+                        let mut storm = Storm::new(&world, fire);
+                        while storm.killed < kills {
+                            storm.round();
+                        }
+                        storm.end();
+                    });
+                }
+            });
         }
-        "maker" => drop(world.token()),
-        _ => obey(world),
+        _ => take_part(world),
     });
 }
 
@@ -64,11 +76,16 @@ struct Storm<'a> {
     pins: Vec<String>,
     secrets: Secrets,
     killed: usize,
+    longest: Duration,
 }
 
 impl<'a> Storm<'a> {
     fn new(world: &'a World, fire: Fire) -> Self {
-        let (pins, secrets) = (vec![USER_PIN.to_owned()], Secrets::of(&world.store()));
+        Self::with(world, fire, vec![USER_PIN.to_owned()], Secrets::of(&world.store()))
+    }
+
+    /// The same, where more is known already.
+    fn with(world: &'a World, fire: Fire, pins: Vec<String>, secrets: Secrets) -> Self {
         let mut storm = Self {
             world,
             fire,
@@ -78,6 +95,7 @@ impl<'a> Storm<'a> {
             pins,
             secrets,
             killed: 0,
+            longest: LONGEST,
         };
         for _ in 0..HANDS {
             let hand = storm.another();
@@ -96,10 +114,7 @@ impl<'a> Storm<'a> {
     /// Some changes at once, and some kills meanwhile.
     fn round(&mut self) {
         if self.keys.len() < KEYS && self.fire.rng.u8(..8) == 0 {
-            let number = self.keys.len();
-            let mut material = vec![0; 32];
-            self.fire.rng.fill(&mut material);
-            self.keys.push(Key::new(format!("key {number}"), material));
+            self.add_key();
         }
         if self.keys.is_empty() {
             return;
@@ -119,7 +134,7 @@ impl<'a> Storm<'a> {
         }
         let dead = self.kill_some();
         let answers: Vec<Option<Answer>> =
-            self.hands.iter_mut().map(|hand| hand.hear(LONGEST)).collect();
+            self.hands.iter_mut().map(|hand| hand.hear(self.longest)).collect();
         for (hand, answer) in answers.iter().enumerate() {
             assert!(
                 answer.is_some() || dead.contains(&hand),
@@ -147,6 +162,15 @@ impl<'a> Storm<'a> {
         self.secrets.note();
     }
 
+    /// Adds a key that is not there yet, and returns its number.
+    fn add_key(&mut self) -> usize {
+        let number = self.keys.len();
+        let mut material = vec![0; 32];
+        self.fire.rng.fill(&mut material);
+        self.keys.push(Key::new(format!("key {number}"), material));
+        number
+    }
+
     /// Chooses what a client is to do, beside what others are; none where it is to change the PIN.
     fn choose(&mut self, hand: usize, others: &[Option<(usize, Act)>]) -> Option<(usize, Act)> {
         let rng = &mut self.fire.rng;
@@ -159,7 +183,10 @@ impl<'a> Storm<'a> {
         let held = &self.keys[key];
         let is_made = others.iter().flatten().any(|(other, _)| *other == key);
         let act = match (held.is_there(), is_made) {
-            (true, _) => choose(rng, held.is_generated(), true),
+            (true, _) => {
+                let other = rng.choice(&self.keys);
+                choose(rng, held, other, true)
+            }
             // Two would make two.
             (false, true) => Act::Delete,
             (false, false) if key.is_multiple_of(3) => Act::Generate,
@@ -215,7 +242,7 @@ impl<'a> Storm<'a> {
         match alive {
             Some(hand) => {
                 for _ in 0..2 {
-                    self.hands[hand].ask::<usize>(&Order::Count, LONGEST);
+                    self.hands[hand].ask::<usize>(&Order::Count, self.longest);
                 }
             }
             // The next agent knows only what was committed.
@@ -225,8 +252,15 @@ impl<'a> Storm<'a> {
 
     fn look(&mut self, key: usize) {
         let hand = self.fire.rng.usize(..HANDS);
+        self.look_by(hand, key);
+    }
+
+    /// One client looks at a key, and tries also what another key has sealed.
+    fn look_by(&mut self, hand: usize, key: usize) {
+        let other = self.fire.rng.choice(&self.keys).filter(|it| it.name != self.keys[key].name);
+        self.keys[key].others = other.and_then(|other| other.sealed.values().next().cloned());
         let began = now();
-        let seen = self.hands[hand].ask(&Order::See(self.keys[key].clone()), LONGEST);
+        let seen = self.hands[hand].ask(&Order::See(self.keys[key].clone()), self.longest);
         self.keys[key].see(seen, (began, now()));
     }
 
@@ -234,7 +268,8 @@ impl<'a> Storm<'a> {
     fn end(mut self) {
         self.check();
         self.world.end_agent();
-        // The next one fills what no key claims anew.
+        // The next one fills what no key claims anew, before clients ask it for what they do not know yet.
+        assert!(self.world.keystead(&["sweep"]).status.success());
         self.check();
         let materials = self.keys.iter().map(Key::materials).sum();
         self.hands.into_iter().for_each(Hand::end);
@@ -253,9 +288,11 @@ impl<'a> Storm<'a> {
             let moment = (soon, now());
             self.keys.iter_mut().for_each(|key| key.ask(&[], moment));
         }
-        (0..self.keys.len()).for_each(|key| self.look(key));
+        for key in 0..self.keys.len() {
+            (0..HANDS).for_each(|hand| self.look_by(hand, key));
+        }
         let there = self.keys.iter().filter(|key| key.is_there()).count();
-        let count: usize = self.hands[0].ask(&Order::Count, LONGEST);
+        let count: usize = self.hands[0].ask(&Order::Count, self.longest);
         assert_eq!(count, there, "custom keys");
     }
 }

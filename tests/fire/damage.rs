@@ -3,7 +3,7 @@
 //! silence.
 
 use crate::fire::{Fire, play_under_fire};
-use crate::image::{self, Image};
+use crate::image::{self, Image, bytes};
 use crate::rig::World;
 use crate::rig::process::{agent_of, kill_9};
 use crate::rig::token::{Token, USER_PIN, aes_material, expected_block, pin};
@@ -313,10 +313,6 @@ fn told(world: &World) -> String {
 /// Returns the file or the folder of a store that a file belongs to: folders are named as a whole.
 fn part(file: &str) -> &str {
     file.split('/').next().unwrap_or(file)
-}
-
-fn bytes<'a>(image: &'a mut Image, file: &str) -> &'a mut Vec<u8> {
-    image.get_mut(file).and_then(Option::as_mut).expect("a file")
 }
 
 /// Files as another store has them; they are not there where it has none.

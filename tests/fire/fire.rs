@@ -1,9 +1,11 @@
 //! The seed and the length of a program under fire.
 
 use crate::rig::{World, name_of, play_within};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The chooser of a run, and the length of it.
+#[derive(Clone)]
 pub struct Fire {
     /// Chooses all that is chosen.
     pub rng: fastrand::Rng,
@@ -11,6 +13,11 @@ pub struct Fire {
 }
 
 impl Fire {
+    /// Returns one for another thread, which chooses for itself.
+    pub fn fork(&mut self) -> Self {
+        Self { rng: self.rng.fork(), is_long: self.is_long }
+    }
+
     /// Returns the first number in a short run, and the second in a long one.
     pub fn either(&self, short: usize, long: usize) -> usize {
         if self.is_long { long } else { short }
@@ -35,8 +42,27 @@ pub fn play_under_fire<F: FnOnce(&World, Fire)>(program: F) {
             let program = world.scenario();
             println!("again: {length}{SEED}={seed} cargo test --test fire {program}");
         }
+        let began = Instant::now();
         program(world, Fire { rng: fastrand::Rng::with_seed(seed), is_long });
+        if world.role().is_empty() {
+            println!("done in {} s", began.elapsed().as_secs());
+        }
     });
+}
+
+/// Returns the complaint of a judge, if it has one.
+pub fn complaint(judge: impl FnOnce()) -> Option<String> {
+    let why = catch_unwind(AssertUnwindSafe(judge)).err()?;
+    let text = why.downcast_ref::<String>().cloned();
+    let literal = || why.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    Some(text.or_else(literal).unwrap_or_default())
+}
+
+/// The control of a judge: fails unless it complains of a flaw, in these words.
+pub fn is_found(flaw: &str, words: &str, complaint: Option<String>) {
+    let said = complaint.unwrap_or_else(|| panic!("{flaw}: not found, so the test proves nothing"));
+    assert!(said.contains(words), "{flaw}: found as {said:?}, which does not say {words:?}");
+    println!("{flaw}: found");
 }
 
 fn now() -> u64 {

@@ -1,7 +1,7 @@
 //! A client process that does what it is told, and can be killed at it.
 
 use crate::key::{Act, Answer, Key, Seen};
-use crate::rig::process::{Other, kill_9};
+use crate::rig::process::{Other, PATIENCE, kill_9};
 use crate::rig::token::{Token, aes_material, pin};
 use crate::rig::world::now;
 use crate::rig::wrap::Courier;
@@ -10,8 +10,11 @@ use crate::rig::{
     World, expires_at, for_key, number, rotate,
 };
 use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::UserType;
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -58,7 +61,7 @@ impl Hand {
     ) -> (Self, String) {
         let mut hand = Self(world.start_with(role, environment));
         hand.tell(&Order::Login(pins.to_vec()));
-        let right = hand.hear(Duration::MAX).expect("it logs in");
+        let right = hand.hear(PATIENCE).expect("it logs in");
         (hand, right)
     }
 
@@ -81,6 +84,11 @@ impl Hand {
         self.hear(longest).expect("an answer")
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        self.0.pid()
+    }
+
     /// Kills it. What it has said before can still be heard.
     pub fn kill(&self) {
         kill_9(self.0.pid());
@@ -93,8 +101,16 @@ impl Hand {
     }
 }
 
+/// Plays another process than the first: one that makes a token, or else a client.
+pub fn take_part(world: &World) {
+    match world.role() {
+        "maker" => drop(world.token()),
+        _ => obey(world),
+    }
+}
+
 /// The client itself: does what it is told.
-pub fn obey(world: &World) {
+fn obey(world: &World) {
     let module = world.module();
     let slot = module.get_slots_with_initialized_token().unwrap()[0];
     let token = Token::open(&module, slot);
@@ -146,7 +162,7 @@ pub fn perform(token: &Token, courier: &Courier, key: &Key, act: &Act) -> Answer
         }
         Act::Generate => {
             let template = [Attribute::Token(true), Attribute::ValueLen(32.into()), named];
-            answer(token.generate_key(&cryptoki::mechanism::Mechanism::AesKeyGen, &template))
+            answer(token.generate_key(&Mechanism::AesKeyGen, &template))
         }
         Act::Import { ends, wrapped } => {
             let template = [&aes_material()[..], &[for_key(id), expires_at(*ends)]].concat();
@@ -155,6 +171,10 @@ pub fn perform(token: &Token, courier: &Courier, key: &Key, act: &Act) -> Answer
                 true => courier.import(token, &key.material, &template),
                 false => token.create_object(&[&template[..], &[value]].concat()),
             })
+        }
+        Act::ImportOther(material) => {
+            let value = Attribute::Value(material.clone());
+            answer(token.create_object(&[&aes_material()[..], &[for_key(id), value]].concat()))
         }
         Act::Delete => match key.id.as_deref().and_then(|id| token.material(id)) {
             Some(material) => answer(token.destroy_object(material)),
@@ -204,16 +224,32 @@ pub fn see(token: &Token, key: &Key) -> Option<Seen> {
         key.name
     );
     let block = material.and_then(|material| token.encrypt_block(material).ok());
+    let version = token.number(metadata, MATERIAL_VERSION);
+    let is_new = block.is_some() && !key.sealed.contains_key(&version);
+    let opens = |sealed: &Vec<u8>| {
+        let opened = |material| with_gcm(|gcm| token.decrypt(gcm, material, sealed));
+        material.is_some_and(|material| opened(material).is_ok())
+    };
     Some(Seen {
+        sealed: material
+            .filter(|_| is_new)
+            .and_then(|material| with_gcm(|gcm| token.encrypt(gcm, material, b"text")).ok()),
+        opened: key.sealed.values().map(opens).collect(),
+        opens_others: key.others.as_ref().is_some_and(opens),
         label: token.text(metadata, AttributeType::Label),
         status: token.number(metadata, STATUS),
         present,
-        version: token.number(metadata, MATERIAL_VERSION),
+        version,
         ends,
         deletion: token.number(metadata, DELETION_AT),
         block,
         id,
     })
+}
+
+fn with_gcm<T>(run: impl FnOnce(&Mechanism<'_>) -> T) -> T {
+    let mut iv = [9; 12];
+    run(&Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into()).unwrap()))
 }
 
 /// Returns the number of custom keys.

@@ -28,6 +28,11 @@ fn gather(folder: &Path, prefix: &str, image: &mut Image) {
     }
 }
 
+/// Returns the bytes of a file that is there.
+pub fn bytes<'a>(image: &'a mut Image, file: &str) -> &'a mut Vec<u8> {
+    image.get_mut(file).and_then(Option::as_mut).expect("a file")
+}
+
 /// Puts the files into a folder, in place of what is there.
 pub fn write(folder: &Path, image: &Image) {
     let _not_there = fs::remove_dir_all(folder);

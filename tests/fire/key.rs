@@ -18,6 +18,8 @@ pub enum Act {
     Generate,
     /// Imports its own material, which ends at that second, or never at 0.
     Import { ends: u64, wrapped: bool },
+    /// Imports other material than its own, which the rules forbid.
+    ImportOther(Vec<u8>),
     /// Deletes the material.
     Delete,
     /// Makes the next version.
@@ -51,6 +53,11 @@ pub struct Seen {
     pub deletion: u64,
     /// A block that it has encrypted; none where it may not.
     pub block: Option<Vec<u8>>,
+    /// A text that it has sealed, where its version is new.
+    pub sealed: Option<Vec<u8>>,
+    /// True where it opens what each version has sealed, and what another key has.
+    pub opened: Vec<bool>,
+    pub opens_others: bool,
 }
 
 /// One state that a key may be in.
@@ -74,6 +81,11 @@ pub struct Key {
     pub name: String,
     /// The material that is imported into it.
     pub material: Vec<u8>,
+    /// A text that each version has sealed, and one that another key has.
+    pub sealed: BTreeMap<u64, Vec<u8>>,
+    pub others: Option<Vec<u8>>,
+    /// True once its imported material was there: no other key may have it ever, and it no other.
+    pub is_associated: bool,
     possible: Vec<Option<State>>,
     /// The block of each version that the token has made.
     blocks: BTreeMap<u64, Vec<u8>>,
@@ -85,7 +97,16 @@ pub type Asked = (Act, Option<Answer>);
 impl Key {
     /// A key that is not there yet.
     pub fn new(name: String, material: Vec<u8>) -> Self {
-        Self { id: None, name, material, possible: vec![None], blocks: BTreeMap::new() }
+        Self {
+            id: None,
+            name,
+            material,
+            sealed: BTreeMap::new(),
+            others: None,
+            is_associated: false,
+            possible: vec![None],
+            blocks: BTreeMap::new(),
+        }
     }
 
     /// Returns true where it is known to be there.
@@ -169,6 +190,10 @@ impl Key {
         if let Some(block) = seen.block.filter(|_| self.is_generated()) {
             self.blocks.insert(seen.version, block);
         }
+        self.is_associated |= seen.present && !self.is_generated();
+        if let Some(sealed) = seen.sealed {
+            self.sealed.insert(seen.version, sealed);
+        }
     }
 
     /// Returns whether a key in that state looks so.
@@ -187,6 +212,8 @@ impl Key {
             (None, _) => !may,
         };
         block
+            && seen.opened.iter().all(|opened| *opened == may)
+            && !seen.opens_others
             && seen.label == state.label
             && seen.status == state.status()
             && seen.present == state.present
@@ -196,10 +223,12 @@ impl Key {
     }
 }
 
-/// Chooses a change of a key that is there; material may end soon, or not before tomorrow.
-pub fn choose(rng: &mut fastrand::Rng, is_generated: bool, ends_soon: bool) -> Act {
-    match rng.u8(..20) {
-        0..8 if is_generated => Act::Rotate,
+/// Chooses a change of a key that is there; material may end soon, or not before tomorrow. What it must not import is
+/// another key's material, where there is any, or new material.
+pub fn choose(rng: &mut fastrand::Rng, key: &Key, other: Option<&Key>, ends_soon: bool) -> Act {
+    let others = other.filter(|other| other.is_associated && other.name != key.name);
+    match rng.u8(..21) {
+        0..8 if key.is_generated() => Act::Rotate,
         0..5 => {
             let ends = match rng.u8(..4) {
                 0 if ends_soon => now() + rng.u64(2..6),
@@ -212,6 +241,10 @@ pub fn choose(rng: &mut fastrand::Rng, is_generated: bool, ends_soon: bool) -> A
         8..12 => Act::Rename(format!("alias {}", rng.u32(..))),
         12..17 => Act::Enable(rng.u8(..4) > 0),
         17 => Act::Schedule(now() + 8 * 86_400),
+        18 if others.is_some() || key.is_associated || key.is_generated() => {
+            let new = || std::iter::repeat_with(|| rng.u8(..)).take(32).collect();
+            Act::ImportOther(others.map_or_else(new, |other| other.material.clone()))
+        }
         _ => Act::Schedule(0),
     }
 }

@@ -47,8 +47,18 @@ impl World {
 
     pub(super) fn new(scenario: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("keystead-rig.").tempdir().unwrap();
+        Self::at(directory.keep(), scenario)
+    }
+
+    /// A world beside this one in its directory: the same scenario on another store.
+    pub fn beside(&self, name: &str) -> Self {
+        DirBuilder::new().mode(0o700).create(self.path(name)).unwrap();
+        Self::at(self.path(name), &self.scenario)
+    }
+
+    fn at(directory: PathBuf, scenario: &str) -> Self {
         let world = Self {
-            directory: directory.keep(),
+            directory,
             scenario: scenario.to_owned(),
             role: String::new(),
             line: RefCell::new(None),
@@ -106,6 +116,7 @@ impl World {
         });
         assert!(ended, "the scenario hangs\n{said}");
         assert!(status.success(), "{status}\n{said}");
+        print!("{said}");
         assert!(!said.contains("running 0 tests"), "there is no scenario {}", self.scenario);
         if let Some(agent) = agent {
             assert!(ends_within(agent, PATIENCE), "the agent outlives its store");

@@ -47,7 +47,6 @@ mod memory;
 mod messages;
 mod migrating;
 mod ml_dsa;
-mod model;
 mod names;
 mod numbers;
 mod objects;

@@ -4,8 +4,8 @@
 mod disk;
 mod recording;
 
-use crate::fire::{Fire, play_under_fire};
-use crate::hand::{Hand, Order, obey};
+use crate::fire::{Fire, complaint, play_under_fire};
+use crate::hand::{Hand, Order, take_part};
 use crate::image::{self, Image};
 use crate::key::{Act, Answer, Key};
 use crate::rig::World;
@@ -14,7 +14,6 @@ use crate::rig::secrets::found_in;
 use crate::rig::world::now;
 use disk::{Disk, Syncs, Unsynced};
 use recording::{Recording, Step};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The fates of the unsynced at a point.
 const FATES: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn];
@@ -41,8 +40,7 @@ fn what_was_acknowledged_survives_a_loss_of_power_at_any_moment() {
                 println!("with {syncs:?}: {}", failed[0]);
             }
         }
-        "maker" => drop(world.token()),
-        _ => obey(world),
+        _ => take_part(world),
     });
 }
 
@@ -86,9 +84,7 @@ impl Checks<'_> {
             self.recording.events[played..at].iter().for_each(|event| disk.play(event));
             played = at;
             let image = disk.cut_off(fate, &mut self.fire.rng);
-            let checked = catch_unwind(AssertUnwindSafe(|| self.check(at, &image)));
-            if let Err(why) = checked {
-                let why = why.downcast::<String>().map_or_else(|_| "?".to_owned(), |why| *why);
+            if let Some(why) = complaint(|| self.check(at, &image)) {
                 failed.push(format!("after {at} events, the unsynced {fate:?}: {why}"));
                 self.keep(&image, at, syncs);
                 if failed.len() >= enough {

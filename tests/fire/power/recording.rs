@@ -130,7 +130,10 @@ impl Work {
         }
         let key = fire.rng.usize(..self.keys.len());
         let act = match self.keys[key].is_there() {
-            true => crate::key::choose(&mut fire.rng, self.keys[key].is_generated(), false),
+            true => {
+                let other = fire.rng.choice(&self.keys);
+                crate::key::choose(&mut fire.rng, &self.keys[key], other, false)
+            }
             false if key.is_multiple_of(3) => Act::Generate,
             false => Act::Create,
         };

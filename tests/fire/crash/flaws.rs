@@ -1,0 +1,215 @@
+//! The control: stores that break their word, each in one way, after some kills. The judge of the storm finds each.
+
+use super::*;
+use crate::fire::{complaint, is_found};
+use crate::image::{self, Image};
+use std::fs;
+
+/// The number of processes that are killed before a store breaks its word.
+const BEFORE: usize = 4;
+
+/// A flaw: its name, what is done to a store and its clients behind the judge's back, and the words of the complaint.
+type Flaw = (&'static str, fn(&mut Storm<'_>), &'static str);
+
+const FLAWS: [Flaw; 12] = [
+    ("an acknowledged change is lost", lose, "should be one of"),
+    ("a deleted key is revived", revive, "should be one of"),
+    ("a key is there twice", double, "custom keys"),
+    ("a change is made twice", rotate_twice, "should be one of"),
+    ("a change is half done", import_half, "should be one of"),
+    ("a key has other material", import_other, "should be one of"),
+    ("the new PIN does not hold", forget_pin, "it logs in"),
+    ("an erased secret is left", leave_secret, "erased secrets"),
+    ("a secret of present material is gone", lose_secret, ""),
+    ("a line of the audit log is gone", lose_line, "audit"),
+    ("a client dies of nothing", end_clients, "the other process listens"),
+    ("a call takes longer than it may", be_slow, "a call took"),
+];
+
+#[test]
+fn a_store_that_breaks_its_word_is_found() {
+    play_under_fire(|world, fire| match world.role() {
+        "" => {
+            world.start("maker").ends_well();
+            let mut storm = Storm::new(world, fire.clone());
+            while storm.killed < BEFORE {
+                storm.round();
+            }
+            let key = storm.brought_in();
+            storm.changed(key, Act::Delete);
+            let sound = Sound::of(storm);
+            assert_eq!(complaint(|| sound.storm(world, &fire).end()), None, "it keeps its word");
+            for (flaw, does, words) in FLAWS {
+                let mut storm = sound.storm(world, &fire);
+                is_found(
+                    flaw,
+                    words,
+                    complaint(|| {
+                        does(&mut storm);
+                        storm.end();
+                    }),
+                );
+            }
+        }
+        _ => take_part(world),
+    });
+}
+
+/// A store that has kept its word so far, and all that is known of it.
+struct Sound {
+    files: Image,
+    keys: Vec<Key>,
+    pins: Vec<String>,
+    secrets: Secrets,
+}
+
+impl Sound {
+    fn of(mut storm: Storm<'_>) -> Self {
+        storm.check();
+        let files = storm.files();
+        let Storm { keys, pins, secrets, .. } = storm;
+        Self { files, keys, pins, secrets }
+    }
+
+    /// Goes on with it.
+    fn storm<'a>(&self, world: &'a World, fire: &Fire) -> Storm<'a> {
+        put(world, &self.files);
+        let (keys, secrets) = (self.keys.clone(), self.secrets.clone());
+        let mut storm = Storm::with(world, fire.clone(), self.pins.clone(), secrets);
+        storm.keys = keys;
+        storm
+    }
+}
+
+/// Puts files in the place of a store.
+fn put(world: &World, files: &Image) {
+    agent_of(&world.store()).into_iter().for_each(kill_9);
+    image::write(&world.store(), files);
+}
+
+impl Storm<'_> {
+    /// A key that certainly has imported material.
+    fn brought_in(&mut self) -> usize {
+        let key = self.add_key();
+        self.changed(key, Act::Create);
+        self.changed(key, Act::Import { ends: 0, wrapped: false });
+        key
+    }
+
+    /// Has a change made.
+    fn changed(&mut self, key: usize, act: Act) {
+        self.changed_as(key, act.clone(), act);
+    }
+
+    /// Has a change made of which the judge is told as of another.
+    fn changed_as(&mut self, key: usize, told: Act, made: Act) {
+        let began = now();
+        let order = Order::Act(self.keys[key].clone(), made);
+        let answer: Answer = self.hands[0].ask(&order, self.longest);
+        assert_eq!(answer, Answer::Done);
+        self.keys[key].ask(&[(told, Some(answer))], (began, now()));
+        if self.keys[key].id.is_none() {
+            self.look(key);
+        }
+        self.secrets.note();
+    }
+
+    /// The files of the store, once no agent has them open.
+    fn files(&mut self) -> Image {
+        agent_of(&self.world.store()).into_iter().for_each(kill_9);
+        image::read(&self.world.store())
+    }
+
+    /// Goes on with other files.
+    fn put_back(&mut self, files: &Image) {
+        self.hands.iter().for_each(Hand::kill);
+        put(self.world, files);
+        for hand in 0..HANDS {
+            self.hands[hand] = self.another();
+        }
+    }
+}
+
+fn lose(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let before = storm.files();
+    storm.changed(key, Act::Rename("another name".into()));
+    storm.put_back(&before);
+}
+
+fn revive(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let before = storm.files();
+    storm.changed(key, Act::Delete);
+    storm.put_back(&before);
+}
+
+fn double(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let again = Key::new(storm.keys[key].name.clone(), Vec::new());
+    let made: Answer = storm.hands[1].ask(&Order::Act(again, Act::Create), storm.longest);
+    assert_eq!(made, Answer::Done);
+}
+
+fn rotate_twice(storm: &mut Storm<'_>) {
+    let key = storm.add_key();
+    storm.changed(key, Act::Generate);
+    storm.changed(key, Act::Rotate);
+    let again = Order::Act(storm.keys[key].clone(), Act::Rotate);
+    assert_eq!(storm.hands[1].ask::<Answer>(&again, storm.longest), Answer::Done);
+}
+
+/// The material is there, and its expiry is not.
+fn import_half(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let import = |ends| Act::Import { ends, wrapped: false };
+    storm.changed_as(key, import(now() + 86_400), import(0));
+}
+
+fn import_other(storm: &mut Storm<'_>) {
+    let key = storm.add_key();
+    storm.changed(key, Act::Create);
+    let right = std::mem::replace(&mut storm.keys[key].material, vec![9; 32]);
+    storm.changed(key, Act::Import { ends: 0, wrapped: false });
+    storm.keys[key].material = right;
+}
+
+fn forget_pin(storm: &mut Storm<'_>) {
+    let before = storm.files();
+    let set = Order::SetPin(storm.pins[0].clone(), "user-new-1".into());
+    assert_eq!(storm.hands[0].ask::<Answer>(&set, storm.longest), Answer::Done);
+    storm.pins = vec!["user-new-1".into()];
+    storm.put_back(&before);
+}
+
+fn leave_secret(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let cells = storm.world.store().join("slots");
+    let before = fs::read(&cells).unwrap();
+    storm.changed(key, Act::Delete);
+    fs::write(cells.with_file_name("left"), before).unwrap();
+}
+
+fn lose_secret(storm: &mut Storm<'_>) {
+    let before = storm.files();
+    storm.brought_in();
+    let mut after = storm.files();
+    after.insert("slots".into(), before["slots"].clone());
+    storm.put_back(&after);
+}
+
+fn lose_line(storm: &mut Storm<'_>) {
+    let mut files = storm.files();
+    let log = image::bytes(&mut files, "audit/audit.jsonl");
+    let ends: Vec<usize> = (0..log.len()).filter(|at| log[*at] == b'\n').collect();
+    log.drain(ends[1] + 1..=ends[2]);
+    storm.put_back(&files);
+}
+
+fn end_clients(storm: &mut Storm<'_>) {
+    storm.hands.iter().for_each(Hand::kill);
+}
+
+fn be_slow(storm: &mut Storm<'_>) {
+    storm.longest = Duration::ZERO;
+}
