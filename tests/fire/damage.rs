@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+mod flaws;
+
 /// The size of the parts of a file of which each is damaged somewhere.
 const REGION: usize = 64;
 
@@ -34,7 +36,7 @@ fn a_damaged_file_costs_no_more_than_an_error_that_names_it() {
             let mut judged = BTreeMap::<&str, usize>::new();
             let mut wrong = Vec::new();
             for (count, fate) in fates.iter().enumerate() {
-                match stores.suffer(world, count, fate) {
+                match stores.suffer(world, &stores.case(count, fate)) {
                     Ok(outcome) => *judged.entry(outcome).or_default() += 1,
                     Err(why) => wrong.push(format!("{}: {why}", fate.named())),
                 }
@@ -43,13 +45,20 @@ fn a_damaged_file_costs_no_more_than_an_error_that_names_it() {
             assert!(wrong.is_empty(), "{} damages:\n{}", wrong.len(), wrong.join("\n"));
             assert!(judged.len() > 1, "nothing was damaged");
         }
+        _ => take_part(world),
+    });
+}
+
+/// Plays another process than the first.
+fn take_part(world: &World) {
+    match world.role() {
         "maker" => make(world),
         "changer" => change(world),
         _ => {
             let looked = look(world).map_err(|error| error.to_string());
             world.tell(&serde_json::to_string(&looked).unwrap());
         }
-    });
+    }
 }
 
 /// The labels of the keys: brought in before the earlier copy, and after it; made by the token; deleted after it.
@@ -66,7 +75,7 @@ fn make(world: &World) {
     let token = world.token();
     let mut blocks = Looked::new();
     for label in [EARLY, DELETED] {
-        blocks.insert(label.into(), Ok(import(&token, label)));
+        blocks.insert(label.into(), Ok(import(&token, label, &random())));
     }
     let made = token.generate_aes(&[Attribute::Token(true), Attribute::Label(MADE.into())]);
     blocks.insert(MADE.into(), Ok(token.encrypt_block(made).unwrap()));
@@ -75,20 +84,28 @@ fn make(world: &World) {
 
 fn change(world: &World) {
     let token = world.same_token();
-    let block = import(&token, LATE);
-    for deleted in found(&token, DELETED).unwrap() {
-        token.destroy_object(deleted).unwrap();
-    }
+    let value: Vec<u8> = serde_json::from_str(&world.hear()).unwrap();
+    let block = import(&token, LATE, &value);
+    delete(&token, DELETED);
     let blocks = Looked::from([(LATE.into(), Ok(block))]);
     world.tell(&serde_json::to_string(&blocks).unwrap());
 }
 
+fn delete(token: &Token, label: &str) {
+    for deleted in found(token, label).unwrap() {
+        token.destroy_object(deleted).unwrap();
+    }
+}
+
+fn random() -> Vec<u8> {
+    keystead::internal::lc::random::secret(32).unwrap().expose().to_vec()
+}
+
 /// Brings a key in, and returns the block that it encrypts.
-fn import(token: &Token, label: &str) -> Vec<u8> {
-    let value = keystead::internal::lc::random::secret(32).unwrap().expose().to_vec();
-    let what = [Attribute::Value(value.clone()), Attribute::Label(label.into())];
+fn import(token: &Token, label: &str, value: &[u8]) -> Vec<u8> {
+    let what = [Attribute::Value(value.to_vec()), Attribute::Label(label.into())];
     token.create_object(&[&aes_material()[..], &what].concat()).unwrap();
-    expected_block(&value)
+    expected_block(value)
 }
 
 fn found(token: &Token, label: &str) -> cryptoki::error::Result<Vec<ObjectHandle>> {
@@ -150,24 +167,31 @@ struct Stores {
     earlier: Image,
     other: Image,
     blocks: Looked,
+    /// The material of the key that came late.
+    value: Vec<u8>,
+}
+
+/// A directory with something wrong in it, which a program looks at.
+struct Case {
+    image: Image,
+    /// The files that are to blame.
+    files: Vec<String>,
+    /// The program's role.
+    user: String,
+    longest: Duration,
 }
 
 impl Stores {
     fn new(world: &World) -> Self {
         world.configure(&format!("log = {:?}", world.path("log")));
-        let played = |role: &str| {
-            let mut other = world.start(role);
-            let blocks: Looked = serde_json::from_str(&other.hear()).unwrap();
-            other.ends_well();
-            world.end_agent();
-            (image::read(&world.store()), blocks)
-        };
-        let (other, _) = played("maker");
+        let value = random();
+        played(world, "maker", &value);
+        let (other, _) = played(world, "changer", &random());
         image::write(&world.store(), &Image::new());
-        let (earlier, mut blocks) = played("maker");
-        let (whole, late) = played("changer");
+        let (earlier, mut blocks) = played(world, "maker", &value);
+        let (whole, late) = played(world, "changer", &value);
         blocks.extend(late);
-        let mut stores = Self { whole, earlier, other, blocks };
+        let mut stores = Self { whole, earlier, other, blocks, value };
         for image in [&mut stores.whole, &mut stores.earlier, &mut stores.other] {
             image.retain(|name, _| !WITHOUT_CONTENT.contains(&name.as_str()));
         }
@@ -210,26 +234,31 @@ impl Stores {
         fates
     }
 
+    fn case(&self, count: usize, fate: &Fate) -> Case {
+        let files = fate.files().into_iter().map(str::to_owned).collect();
+        Case { image: self.after(fate), files, user: format!("user {count}"), longest: LONGEST }
+    }
+
     /// Lets it happen, and judges what a program and an operator are told then.
-    fn suffer(&self, world: &World, count: usize, fate: &Fate) -> Result<&'static str, String> {
+    fn suffer(&self, world: &World, case: &Case) -> Result<&'static str, String> {
         agent_of(&world.store()).into_iter().for_each(kill_9);
         let _none_yet = fs::remove_file(world.path("log"));
-        image::write(&world.store(), &self.after(fate));
+        image::write(&world.store(), &case.image);
         let began = Instant::now();
-        let mut user = world.start(&format!("user {count}"));
+        let mut user = world.start(&case.user);
         let line = user.hear();
         let Ok(looked) = serde_json::from_str::<Result<Looked, String>>(&line) else {
             return Err(format!("the client ended: {line:?}"));
         };
         user.ends_well();
-        if began.elapsed() > LONGEST {
+        if began.elapsed() > case.longest {
             return Err(format!("it took {:?}", began.elapsed()));
         }
         let told = told(world);
         if told.contains("panicked") {
             return Err(told);
         }
-        let parts: Vec<&str> = fate.files().into_iter().map(part).collect();
+        let parts: Vec<&str> = case.files.iter().map(|file| part(file)).collect();
         let is_named = parts.iter().any(|part| told.contains(part));
         let keys = self.judge(looked, is_named).map_err(|why| format!("{why}\n{told}"))?;
         if parts != ["audit"] {
@@ -300,6 +329,16 @@ impl Stores {
             false => Err(format!("another log passes for this one: {told}")),
         }
     }
+}
+
+/// Plays a process that changes the store, to which late material is given. Returns the files then, and what it says.
+fn played(world: &World, role: &str, value: &[u8]) -> (Image, Looked) {
+    let mut other = world.start(role);
+    other.tell(&serde_json::to_string(value).unwrap());
+    let blocks: Looked = serde_json::from_str(&other.hear()).unwrap();
+    other.ends_well();
+    world.end_agent();
+    (image::read(&world.store()), blocks)
 }
 
 /// Returns all that an operator is told.
