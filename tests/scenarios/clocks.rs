@@ -4,7 +4,7 @@
 use crate::rig::elsewhen::{Elsewhen, faketime, faketime_in};
 use crate::rig::process::kill_9;
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, expected_block};
-use crate::rig::world::{World, now, until};
+use crate::rig::world::{World, eventually, now, until};
 use crate::rig::wrap::Courier;
 use crate::rig::{
     CREATED_AT, DELETION_AT, EXPIRED, EXPIRES_AT, MATERIAL_STATE, expires_at, for_key, number,
@@ -12,6 +12,7 @@ use crate::rig::{
 };
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
+use rustix::process::Pid;
 use std::process::{Child, Output};
 
 const ONE: [u8; 32] = [1; 32];
@@ -119,6 +120,35 @@ fn a_key_ends_although_every_clock_is_set_back_while_the_agent_runs() {
             agent.wait().unwrap();
         }
     });
+}
+
+/// The kernel's timers ring after a suspension whose time they count.
+#[test]
+fn the_agent_waits_for_an_expiry_by_the_clock_that_counts_a_suspended_machine() {
+    play(|world| {
+        if !rustix::process::geteuid().is_root() {
+            World::skip("only root sees the timers of an agent");
+        }
+        imported(&world.token(), now() + 3600);
+        let agent = world.agent().unwrap();
+        eventually("it waits by CLOCK_BOOTTIME", || {
+            timers(agent, CLOCK_BOOTTIME).iter().any(|left| (3500..=3600).contains(left))
+        });
+    });
+}
+
+const CLOCK_BOOTTIME: &str = "7";
+
+/// Returns the seconds until the timers of a process ring that go by a clock, as the kernel tells them.
+fn timers(process: Pid, clock: &str) -> Vec<u64> {
+    let folder = format!("/proc/{}/fdinfo", process.as_raw_nonzero());
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let left = |text: String| {
+        let value = |name| text.lines().find_map(|line| line.strip_prefix(name));
+        let left = value("it_value: (")?.split(',').next()?.parse().ok();
+        left.filter(|_| value("clockid: ") == Some(clock))
+    };
+    files.filter_map(|file| left(std::fs::read_to_string(file).ok()?)).collect()
 }
 
 /// A token in a store that has seen a clock 30 days ahead, which is right again.
