@@ -9,6 +9,7 @@ use crate::rig::{
     DELETION_AT, DISABLED, ENABLED, EXPIRES_AT, MATERIAL_STATE, MATERIAL_VERSION, PRESENT, STATUS,
     World, expires_at, for_key, number, rotate,
 };
+use crate::seconds::{Nanoseconds, Run, runs};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
@@ -27,6 +28,8 @@ pub enum Order {
     See(Key),
     /// Counts all custom keys.
     Count,
+    /// Uses a key without a pause until a moment; it is to encrypt this block.
+    Use { key: Key, block: Vec<u8>, until: Nanoseconds },
     /// Changes the user's PIN.
     SetPin(String, String),
     /// Logs out, and in by one of these PINs.
@@ -129,6 +132,9 @@ fn obey(world: &World) {
                 json(&perform(&token, courier.as_ref().expect("a login"), &key, &act), began)
             }
             Order::See(key) => json(&see(&token, &key), began),
+            Order::Use { key, block, until } => {
+                json(&use_until(&token, &key, &block, until), began)
+            }
             Order::Count => json(&count(&token), began),
             Order::SetPin(old, new) => json(&answer(token.set_pin(&pin(&old), &pin(&new))), began),
         };
@@ -250,6 +256,21 @@ pub fn see(token: &Token, key: &Key) -> Option<Seen> {
 fn with_gcm<T>(run: impl FnOnce(&Mechanism<'_>) -> T) -> T {
     let mut iv = [9; 12];
     run(&Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into()).unwrap()))
+}
+
+/// Uses a key, which is looked for again whenever it does not work.
+fn use_until(token: &Token, key: &Key, block: &[u8], until: Nanoseconds) -> Vec<Run> {
+    let id = key.id.as_deref().expect("a key that was seen");
+    let mut material = None;
+    runs(until, || {
+        material = material.or_else(|| token.material(id));
+        let encrypted = material.and_then(|material| token.encrypt_block(material).ok());
+        assert!(encrypted.as_ref().is_none_or(|encrypted| *encrypted == block), "another key");
+        if encrypted.is_none() {
+            material = None;
+        }
+        encrypted.is_some()
+    })
 }
 
 /// Returns the number of custom keys.

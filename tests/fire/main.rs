@@ -21,5 +21,6 @@ mod key;
 mod power;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod seconds;
 mod theft;
 mod timing;
