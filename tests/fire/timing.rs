@@ -5,6 +5,7 @@
 
 use crate::fire::{Fire, play_under_fire};
 use crate::rig::World;
+use crate::rig::paddings;
 use crate::rig::token::{Token, USER_PIN};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
@@ -28,6 +29,12 @@ const TIMES: usize = 3;
 /// The share of the shortest times that counts: the longest are other processes'.
 const COUNTED: f64 = 0.9;
 
+const SETS: [MlKemParameterSetType; 3] = [
+    MlKemParameterSetType::ML_KEM_512,
+    MlKemParameterSetType::ML_KEM_768,
+    MlKemParameterSetType::ML_KEM_1024,
+];
+
 /// The inputs of two classes.
 type Classes = [Vec<Vec<u8>>; 2];
 
@@ -46,7 +53,9 @@ fn no_time_tells_a_secret() {
         measure_compares(world, &mut measure);
         measure_tags(&token, &mut measure);
         measure_unpadding(&token, &mut measure);
-        measure_decapsulation(&token, &mut measure);
+        for set in SETS {
+            measure_decapsulation(&token, set, &mut measure);
+        }
         assert_eq!(
             leaks,
             ["the control"],
@@ -110,7 +119,7 @@ fn measure_tags(token: &Token, measure: Measure<'_>) {
     });
 }
 
-/// PKCS#1 v1.5: good paddings of messages of two lengths, and good paddings beside bad ones.
+/// PKCS#1 v1.5: good paddings of messages of two lengths, and good paddings beside wrong ones.
 fn measure_unpadding(token: &Token, measure: Measure<'_>) {
     let (public, private) = token
         .generate_key_pair(
@@ -120,25 +129,26 @@ fn measure_unpadding(token: &Token, measure: Measure<'_>) {
         )
         .unwrap();
     let encrypted = |block: &[u8]| token.encrypt(&Mechanism::RsaX509, public, block).unwrap();
-    let padded = |kind: u8, length: usize| {
-        let pool = (0..POOL).map(|number| {
-            let mut block = vec![1 + (number % 200) as u8; 256];
-            block[..2].copy_from_slice(&[0, kind]);
-            block[255 - length] = 0;
-            encrypted(&block)
-        });
-        pool.collect::<Vec<_>>()
+    let filler = |number: usize| 1 + (number % 200) as u8;
+    let padded = |length: usize| {
+        let block = |number| paddings::right(&vec![filler(number); length], filler(number));
+        (0..POOL).map(|number| encrypted(&block(number))).collect::<Vec<_>>()
+    };
+    let wrong = |number: usize| {
+        let all = paddings::wrong(filler(number));
+        encrypted(&all[number % all.len()].1)
     };
     let mut decrypt = |shown: &[u8]| drop(token.decrypt(&Mechanism::RsaPkcs, private, shown));
-    let lengths = [padded(2, 16), padded(2, 200)];
+    let lengths = [padded(16), padded(200)];
     measure("PKCS#1 unpadding", lengths, 4_000, &mut decrypt);
-    let rejected = [padded(2, 16), padded(7, 16)];
+    let rejected = [padded(4), (0..POOL).map(wrong).collect()];
     measure("PKCS#1 implicit rejection", rejected, 4_000, &mut decrypt);
 }
 
-/// Ciphertexts that were made for a key, and such that were not.
-fn measure_decapsulation(token: &Token, measure: Measure<'_>) {
-    let set = [Attribute::ParameterSet(MlKemParameterSetType::ML_KEM_768.into())];
+/// Ciphertexts that were made for a key, and such that were not: these are rejected implicitly (FIPS 203).
+fn measure_decapsulation(token: &Token, set: MlKemParameterSetType, measure: Measure<'_>) {
+    let name = format!("decapsulation, {set:?}");
+    let set = [Attribute::ParameterSet(set.into())];
     let made = token.generate_key_pair(&Mechanism::MlKemKeyPairGen, &set, &[]);
     let (public, private) = made.unwrap();
     let info = token.bytes(public, AttributeType::PublicKeyInfo);
@@ -151,7 +161,7 @@ fn measure_decapsulation(token: &Token, measure: Measure<'_>) {
     };
     let classes =
         [(0..POOL).map(|_| good()).collect(), (0..POOL).map(|_| bad()).collect::<Vec<_>>()];
-    measure("decapsulation", classes, 10_000, &mut |shown| {
+    measure(&name, classes, 10_000, &mut |shown| {
         token.destroy_object(decapsulated(token, private, shown)).unwrap();
     });
 }

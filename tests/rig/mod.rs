@@ -10,6 +10,7 @@
 
 pub mod elsewhen;
 pub mod memory;
+pub mod paddings;
 pub mod preload;
 pub mod process;
 pub mod raw;

@@ -61,7 +61,6 @@ mod public_halves;
 mod reauthentication;
 mod records_apart;
 mod refusals;
-mod rejection;
 mod restored_lattices;
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -1,6 +1,7 @@
 //! Answers to texts that were changed on their way, which tell nothing: malleable wrappings, shortened tags,
 //! PKCS#1 v1.5 paddings.
 
+use crate::rig::paddings;
 use crate::rig::token::aes_material;
 use crate::rig::wrap::Courier;
 use crate::rig::{PENDING_IMPORT, STATUS, Token, for_key, play, refused};
@@ -8,7 +9,6 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, ObjectHandle};
-use std::time::{Duration, Instant};
 
 /// A secret that an attacker knows.
 const KNOWN: [u8; 32] = [7; 32];
@@ -23,7 +23,7 @@ fn every_wrong_padding_decrypts_to_something_and_always_the_same() {
         let good = token.encrypt(&Mechanism::RsaPkcs, public, b"text").unwrap();
         assert_eq!(decrypt(&good).unwrap(), b"text");
         let mut texts = Vec::new();
-        for (flaw, block) in wrong_paddings() {
+        for (flaw, block) in paddings::wrong(0x55) {
             let sealed = token.encrypt(&Mechanism::RsaX509, public, &block).unwrap();
             let text = decrypt(&sealed).unwrap_or_else(|error| panic!("{flaw}: {error}"));
             assert_eq!(decrypt(&sealed).unwrap(), text, "{flaw}");
@@ -33,57 +33,6 @@ fn every_wrong_padding_decrypts_to_something_and_always_the_same() {
         texts.dedup();
         assert!(texts.len() > 1, "the made-up text depends on what was sent");
     });
-}
-
-/// Looks at the clock for what that can tell within a test: a refusal that takes another way altogether.
-#[test]
-fn wrong_paddings_take_as_long_as_a_right_one() {
-    const ROUNDS: usize = 60;
-    play(|world| {
-        let token = world.token();
-        let (public, private) = rsa_pair(&token);
-        let good = token.encrypt(&Mechanism::RsaPkcs, public, b"text").unwrap();
-        let mut kinds = vec![("a right one", good)];
-        for (flaw, block) in wrong_paddings() {
-            kinds.push((flaw, token.encrypt(&Mechanism::RsaX509, public, &block).unwrap()));
-        }
-        let mut times = vec![Vec::with_capacity(ROUNDS); kinds.len()];
-        for _ in 0..ROUNDS {
-            for ((_, sealed), times) in kinds.iter().zip(&mut times) {
-                let began = Instant::now();
-                token.decrypt(&Mechanism::RsaPkcs, private, sealed).unwrap();
-                times.push(began.elapsed());
-            }
-        }
-        // What other processes take only ever adds: the quickest is the module's own.
-        let typical: Vec<Duration> =
-            times.iter().map(|times: &Vec<Duration>| *times.iter().min().unwrap()).collect();
-        let (least, most) = (typical.iter().min().unwrap(), typical.iter().max().unwrap());
-        let names: Vec<_> = kinds.iter().map(|(name, _)| name).zip(&typical).collect();
-        assert!(*most < *least * 3 / 2, "{names:?}");
-    });
-}
-
-/// Blocks of 256 bytes that are no PKCS#1 v1.5 padding of a message, each with another flaw.
-fn wrong_paddings() -> Vec<(&'static str, Vec<u8>)> {
-    let right = {
-        let mut block = vec![0x55; 256];
-        (block[0], block[1], block[251]) = (0, 2, 0);
-        block[252..].copy_from_slice(b"text");
-        block
-    };
-    let with = |at: usize, byte: u8| {
-        let mut block = right.clone();
-        block[at] = byte;
-        block
-    };
-    vec![
-        ("a first byte that is not zero", with(0, 1)),
-        ("the block type of signatures", with(1, 1)),
-        ("no zero after the padding", with(251, 0x55)),
-        ("a padding that is too short", with(9, 0)),
-        ("no padding", with(2, 0)),
-    ]
 }
 
 #[test]
