@@ -73,6 +73,9 @@ pub mod lc {
     pub mod aes {
         pub use crate::lc::aes::{AesKey, Direction, Mode};
     }
+    pub mod derivation_cost {
+        pub use crate::lc::derivation_cost::check_cost;
+    }
     pub mod digest {
         pub use crate::lc::digest::{Digest, Hash};
     }

@@ -18,6 +18,8 @@ pub enum Unread {
     Passphrase,
     /// It is encrypted in a way, or of a type, that is not known here.
     Algorithm,
+    /// To open it takes more work or memory than is spent on any file.
+    Costly,
     /// There are several private keys in it.
     Several,
     /// It is damaged, or something else.

@@ -11,6 +11,7 @@ pub(crate) mod chacha;
 mod context_pool;
 mod curve;
 mod der;
+pub(crate) mod derivation_cost;
 pub(crate) mod digest;
 mod digest_state;
 pub(crate) mod ec;

@@ -121,7 +121,9 @@
 //! `keystead import`, `import-many` and `wrap` make that of what other programs write, in PEM or DER: PKCS#8, PKCS#1 (RFC
 //! 8017), SEC1 (RFC 5915) and PKCS#12 (RFC 7292), and OpenSSH's own format of RSA, ECDSA and Ed25519 keys. Where the file is
 //! encrypted they ask for its passphrase (`--passphrase-file`): PBES2 with PBKDF2 or scrypt, AES or 3DES; the schemes of
-//! PKCS#12 before that; PEM with `DEK-Info`; `ssh-keygen`'s with AES or ChaCha20-Poly1305. What
+//! PKCS#12 before that; PEM with `DEK-Info`; `ssh-keygen`'s with AES or ChaCha20-Poly1305. A file is refused
+//! that asks for more than 10 000 000 iterations of PBKDF2 and its like, all in all, 1 GiB of scrypt's memory, 4 GiB for
+//! scrypt to go through, or 4096 rounds of bcrypt. What
 //! is decrypted stays in memory that is wiped. A file has one private key; certificates beside it go into the token
 //! where they are of the key or of its issuers.
 //!

@@ -50,6 +50,7 @@ mod ml_dsa;
 mod names;
 mod numbers;
 mod objects;
+mod odd_files;
 mod oracles;
 mod own_expiry;
 mod passing_on;

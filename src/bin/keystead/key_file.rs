@@ -5,12 +5,12 @@ use crate::Failure;
 use crate::file_passphrase::{self, FilePassphrase};
 use crate::openssh_key;
 use crate::pem::{self, PemBlock, PemBlocks};
+use keystead::internal::lc::derivation_cost::check_cost;
 use keystead::internal::lc::encrypted_key::{self, Pkcs12, Unread};
 use keystead::internal::lc::key_syntax::{KeySyntax, ec_to_pkcs8, key_syntax, rsa_to_pkcs8};
 use keystead::internal::object::kinds;
 use keystead::internal::secret::Secret;
 use pkcs5::EncryptionScheme;
-use pkcs5::pbes2::Kdf;
 
 /// A private key, and the certificates that came with it.
 pub(crate) struct KeyFile {
@@ -179,10 +179,9 @@ fn decrypted(
     ciphertext: &[u8],
     passphrase: &FilePassphrase,
 ) -> Result<Secret, Failure> {
+    check_cost(scheme).map_err(|why| unread(why, IN_PKCS8))?;
     let key = match EncryptionScheme::try_from(scheme) {
-        Ok(EncryptionScheme::Pbes2(by)) => {
-            check_cost(&by.kdf)?;
-            let scheme = EncryptionScheme::Pbes2(by);
+        Ok(scheme @ EncryptionScheme::Pbes2(_)) => {
             passphrase.with(|text| by_pbes2(&scheme, ciphertext, text))?
         }
         _ => passphrase.with(|text| encrypted_key::encrypted_pkcs8(der, text))?,
@@ -192,27 +191,6 @@ fn decrypted(
         Some((KeySyntax::Pkcs8, [])) => Ok(key),
         _ => Err(unread(Unread::Passphrase, IN_PKCS8)),
     }
-}
-
-/// The most iterations of PBKDF2 that a file may ask for; AWS-LC has the same bound for PKCS#12.
-const MOST_ITERATIONS: u32 = 100_000_000;
-
-/// The most memory that scrypt may be asked for, in bytes, and the most that it may go through in all.
-const MOST_MEMORY: u64 = 1 << 30;
-const MOST_WORK: u64 = 1 << 34;
-
-/// Refuses a file that asks for more work than a passphrase is worth: who wrote the file chose how much.
-fn check_cost(kdf: &Kdf) -> Result<(), Failure> {
-    let is_borne = match kdf {
-        Kdf::Pbkdf2(it) => it.iteration_count <= MOST_ITERATIONS,
-        Kdf::Scrypt(it) => {
-            let memory = it.cost_parameter.saturating_mul(128 * u64::from(it.block_size));
-            let work = memory.saturating_mul(u64::from(it.parallelization));
-            memory <= MOST_MEMORY && work <= MOST_WORK
-        }
-        _ => true,
-    };
-    if is_borne { Ok(()) } else { Err(file_passphrase::too_costly(IN_PKCS8)) }
 }
 
 fn by_pbes2(
@@ -231,6 +209,7 @@ fn by_pbes2(
 }
 
 fn from_pkcs12(der: &[u8], passphrase: &FilePassphrase) -> Result<KeyFile, Failure> {
+    check_cost(der).map_err(|why| unread(why, IN_PKCS12))?;
     // Many have none, which is the empty one.
     let opened = match passphrase.is_given() {
         true => Err(Unread::Passphrase),
@@ -262,6 +241,7 @@ fn unread(why: Unread, hint: &str) -> Failure {
             "it is encrypted in a way, or holds a type of private key, that is not known here",
         )
         .hint(hint),
+        Unread::Costly => file_passphrase::too_costly(hint),
         Unread::Several => Failure::new("there are several private keys in it").hint(ONE_KEY),
         Unread::Damaged => Failure::new("it is damaged, or no key's file").hint(hint),
     }
@@ -312,61 +292,5 @@ fn unreadable(label: &str) -> Failure {
     match label {
         "DSA PRIVATE KEY" => failure.hint("the token keeps no DSA keys"),
         _ => failure.hint(IN_PEM),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod tests {
-    use super::check_cost;
-    use pkcs5::EncryptionScheme;
-
-    /// Returns an element of DER of fewer than 128 bytes.
-    fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-        let inner = parts.concat();
-        [&[tag, u8::try_from(inner.len()).unwrap()], inner.as_slice()].concat()
-    }
-
-    /// Returns whether a file's PBES2 (RFC 8018) with that function of its passphrase is opened.
-    fn is_opened(function: &[u8], numbers: &[u64]) -> bool {
-        let number = |number: &u64| {
-            let bytes = number.to_be_bytes();
-            let zeros = bytes.iter().take_while(|byte| **byte == 0).count().min(7);
-            let sign: &[u8] = if bytes[zeros] > 127 { &[0] } else { &[] };
-            element(2, &[sign, &bytes[zeros..]])
-        };
-        let numbers: Vec<Vec<u8>> = numbers.iter().map(number).collect();
-        let numbers: Vec<&[u8]> = numbers.iter().map(Vec::as_slice).collect();
-        let salt = element(4, &[b"saltsalt"]);
-        let own = element(0x30, &[&[salt.as_slice()], numbers.as_slice()].concat());
-        let cipher = b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x01\x2A";
-        let by =
-            [element(0x30, &[function, &own]), element(0x30, &[cipher, &element(4, &[&[7; 16]])])];
-        let scheme = b"\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0D";
-        let scheme = element(0x30, &[scheme, &element(0x30, &[&by[0], &by[1]])]);
-        let EncryptionScheme::Pbes2(by) = EncryptionScheme::try_from(scheme.as_slice()).unwrap()
-        else {
-            return false;
-        };
-        check_cost(&by.kdf).is_ok()
-    }
-
-    #[test]
-    fn a_file_that_asks_for_too_much_work_is_not_opened() {
-        let scrypt = b"\x06\x09\x2B\x06\x01\x04\x01\xDA\x47\x04\x0B";
-        let pbkdf2 = b"\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0C";
-        for (numbers, opened) in [
-            ([1 << 14, 8, 1], true),
-            ([1 << 20, 8, 1], true),
-            ([1 << 21, 8, 1], false),
-            ([1 << 40, 8, 1], false),
-            ([1 << 20, 8, 60_000], false),
-            ([1 << 15, 8, 60_000], false),
-        ] {
-            assert_eq!(is_opened(scrypt, &numbers), opened, "{numbers:?}");
-        }
-        for (iterations, opened) in [(600_000, true), (1 << 31, false)] {
-            assert_eq!(is_opened(pbkdf2, &[iterations]), opened, "{iterations}");
-        }
     }
 }
