@@ -120,6 +120,9 @@ pub mod lc {
     pub mod x25519 {
         pub use crate::lc::x25519::PrivateKey;
     }
+    pub mod x509 {
+        pub use crate::lc::x509::is_signed_by;
+    }
 }
 pub mod mechanism {
     pub use crate::mechanism::{SEAL_AROUND, generating};

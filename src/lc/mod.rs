@@ -46,6 +46,7 @@ pub(crate) mod shake;
 pub(crate) mod spki;
 pub(crate) mod tls_prf;
 pub(crate) mod x25519;
+pub(crate) mod x509;
 pub(crate) mod xts;
 
 use crate::error::{Error, Reason, Result};

@@ -83,6 +83,7 @@ release! {
     EC_POINT => EC_POINT_free,
     ECDSA_SIG => ECDSA_SIG_free,
     RSA => RSA_free,
+    X509 => X509_free,
     u8 => OPENSSL_free,
     OPENSSL_STACK => free_certificates,
 }

@@ -7,6 +7,7 @@ use crate::{Failure, key_file::CERTIFICATE};
 use cryptoki::object::{Attribute, AttributeType, CertificateType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use keystead::internal::lc::digest::{Digest, Hash};
+use keystead::internal::lc::x509;
 use keystead::internal::text::harmless;
 use pkcs11_sys::CKA_CERTIFICATE_CATEGORY;
 use x509_cert::certificate::Certificate;
@@ -82,6 +83,12 @@ impl KeptCertificate {
             && told.subject_public_key == info.subject_public_key
     }
 
+    /// Returns whether another one has its issuer's name, and the key by which it is signed.
+    fn is_issued_by(&self, other: &Self) -> bool {
+        self.issuer() == other.subject()
+            && x509::is_signed_by(&self.der, &other.der).is_ok_and(|is_signed| is_signed)
+    }
+
     /// The attributes of its object, but those by which its key is found.
     fn template(&self, category: u64) -> Result<Vec<Attribute>, Failure> {
         let told = self.parsed.tbs_certificate();
@@ -130,7 +137,7 @@ impl Chain {
             return Ok(None);
         };
         let mut last = certificates.remove(own);
-        while let Some(at) = certificates.iter().position(|it| it.subject() == last.issuer()) {
+        while let Some(at) = certificates.iter().position(|it| last.is_issued_by(it)) {
             chain.push(std::mem::replace(&mut last, certificates.remove(at)));
         }
         chain.push(last);
