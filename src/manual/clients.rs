@@ -86,6 +86,7 @@
 //!
 //! * `keystead.module`, which the packages install (`.packaging` has it), in `/usr/share/p11-kit/modules` makes the
 //!   module known to every program that uses p11-kit; `--provider $MODULE` does for one.
+//! * `p11tool --list-all` shows three objects of unknown type first: the token's profiles, for which it has no name.
 //! * The protocol of `p11-kit server` before 2026-09 hides EdDSA, SHA-3, AES key wrap, HKDF and everything
 //!   post-quantum.
 //! * The PIN: `GNUTLS_PIN`, or `pin-source` in the URI.

@@ -142,21 +142,21 @@ fn missing<const N: usize>(header: [&str; N], left_out: &[usize], is_cut: bool) 
     }
 }
 
-/// Returns a line as several, none of them longer than there is room, as far as its words allow.
+/// Returns a line as several, none of them longer than there is room, as far as what stands between its commas and
+/// semicolons allows.
 fn wrapped(line: &str, room: Option<usize>) -> String {
     let Some(room) = room else { return line.to_owned() };
-    let mut lines = vec![String::new()];
-    for word in line.trim_end().split(' ').filter(|word| !word.is_empty()) {
+    let mut lines: Vec<String> = Vec::new();
+    for part in line.trim_end().split_inclusive([',', ';']).map(str::trim) {
         match lines.last_mut() {
-            Some(last) if last.is_empty() => last.push_str(word),
-            Some(last) if last.chars().count() + 1 + word.chars().count() <= room => {
+            Some(last) if last.chars().count() + 1 + part.chars().count() <= room => {
                 last.push(' ');
-                last.push_str(word);
+                last.push_str(part);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(part.to_owned()),
         }
     }
-    lines.iter().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Returns the width of the terminal that standard output is, in characters; of another output, what the variable

@@ -59,7 +59,11 @@ impl PinSource {
             Self::File(file) => from_file(file),
             Self::Credential(name) => {
                 match std::env::var_os(CREDENTIALS).filter(|it| !it.is_empty()) {
-                    Some(folder) => from_file(&Path::new(&folder).join(name)),
+                    Some(folder) => from_file(&Path::new(&folder).join(name)).map_err(|failure| {
+                        failure.or_hint(format_args!(
+                            "`LoadCredential={name}:/file` in the unit brings it"
+                        ))
+                    }),
                     None => Err(Failure::new(format_args!("{CREDENTIALS} is not set"))
                         .hint("systemd sets it for a unit with `LoadCredential=NAME:/file`")),
                 }

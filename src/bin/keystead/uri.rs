@@ -84,7 +84,11 @@ impl Uri {
     /// Takes an attribute of the path, which selects: one that is unknown may select what is not meant.
     fn path_attribute(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
         let Some((_, about)) = PATH.iter().find(|(known, _)| *known == name) else {
-            return Err(format!("{} is no attribute of a path", shown(name)));
+            let place = match ["pin-source", "module-path", "module-name"].contains(&name) {
+                true => ": it stands behind a question mark, as in ?pin-source=file:/a/file",
+                false => "",
+            };
+            return Err(format!("{} is no attribute of a path{place}", shown(name)));
         };
         if self.says(*about).is_some() {
             return Err(format!("{name} stands there twice"));

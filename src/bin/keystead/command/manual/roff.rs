@@ -210,7 +210,8 @@ fn formatted(text: &str, bold: &str, roman: &str) -> String {
         said.push_str(&escaped(before));
         let taken = code(marked, bold, roman)
             .or_else(|| link(marked, bold, roman))
-            .or_else(|| strong(marked, bold, roman));
+            .or_else(|| strong(marked, bold, roman))
+            .or_else(|| emphasis(marked, bold, roman));
         rest = match taken {
             Some((text, after)) => {
                 said.push_str(&text);
@@ -236,6 +237,14 @@ fn code<'a>(marked: &'a str, bold: &str, roman: &str) -> Option<(String, &'a str
 fn strong<'a>(marked: &'a str, bold: &str, roman: &str) -> Option<(String, &'a str)> {
     let (text, after) = marked.strip_prefix("**")?.split_once("**")?;
     Some((format!("{bold}{}{roman}", escaped(text)), after))
+}
+
+/// Returns a word or a few between single stars; one star alone, as of a product, is itself.
+fn emphasis<'a>(marked: &'a str, bold: &str, roman: &str) -> Option<(String, &'a str)> {
+    let (text, after) = marked.strip_prefix('*')?.split_once('*')?;
+    let is_text = text.starts_with(char::is_alphanumeric) && text.ends_with(char::is_alphanumeric);
+    let italic = if bold.is_empty() { "" } else { "\\fI" };
+    is_text.then(|| (format!("{italic}{}{roman}", escaped(text)), after))
 }
 
 /// Returns the text of a link, whose target is a page of the crate's documentation.
@@ -290,7 +299,7 @@ mod tests {
              pub mod none;\n";
         assert_eq!(
             sections(&chapter(source)),
-            ".SH \"A LIFE\"\nIt *ends*; see \\fBkey\\fR, \\fBa\\-b\\fR and \\fBthis\\fR.\n\\&.dot \\fBa\nb\\fR.\n\
+            ".SH \"A LIFE\"\nIt \\fIends\\fR; see \\fBkey\\fR, \\fBa\\-b\\fR and \\fBthis\\fR.\n\\&.dot \\fBa\nb\\fR.\n\
              .IP \\(bu 3\none\ngoes on\n.IP 2. 3\ntwo\n.PP\n.RS 4\n.nf\n\\&.code \\en\n.fi\n.RE\n.SS \"Later\"\n"
         );
     }

@@ -159,6 +159,7 @@ fn wraps(pkcs11: &Pkcs11, slot: Slot, mechanism: u64) -> bool {
 
 fn may_not_leave() -> Failure {
     Failure::new("it may not leave the other token (CKA_EXTRACTABLE is false)")
+        .hint("of SoftHSM's, `--from` with the directory of its tokens reads it out of the files")
 }
 
 fn not_wrapped(error: Error) -> Failure {
