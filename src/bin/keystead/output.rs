@@ -215,7 +215,7 @@ mod tests {
         let line = "(without A, B, C; `| cat` shows all)\n";
         assert_eq!(super::wrapped(line, None), line);
         assert_eq!(super::wrapped(line, Some(80)), line);
-        assert_eq!(super::wrapped(line, Some(20)), "(without A, B, C;\n`| cat` shows all)\n");
+        assert_eq!(super::wrapped(line, Some(19)), "(without A, B, C;\n`| cat` shows all)\n");
         assert_eq!(super::wrapped("", Some(20)), "");
     }
 
