@@ -10,6 +10,7 @@ mod file;
 mod location;
 pub(crate) mod logging;
 mod surroundings;
+pub(crate) mod trust;
 
 pub(crate) use file::LogLevel;
 pub(crate) use location::Location;

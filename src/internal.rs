@@ -21,7 +21,7 @@ pub mod agent {
         pub use crate::agent::backup::Backup;
     }
     pub mod outlets {
-        pub use crate::agent::outlets::{check, check_named};
+        pub use crate::agent::outlets::check;
     }
 }
 pub mod clock {
@@ -33,6 +33,9 @@ pub mod config {
     pub use crate::config::{Config, Log, STORE_VARIABLE};
     pub mod logging {
         pub use crate::config::logging::{begin, open, open_for_agent, refused, repeat};
+    }
+    pub mod trust {
+        pub use crate::config::trust::{check, check_for};
     }
 }
 pub mod error {
@@ -185,8 +188,8 @@ pub mod store {
 }
 pub mod sys {
     pub use crate::sys::{
-        close_inherited, group_named, ignore_size_signal, inherited, name_of, name_of_group,
-        reset_signals, take_variable,
+        Way, close_inherited, group_named, home_of, ignore_size_signal, inherited, name_of,
+        name_of_group, reset_signals, take_variable,
     };
 }
 pub mod text {

@@ -7,9 +7,11 @@ pub(crate) mod heap;
 mod mapped_words;
 pub(crate) mod robust;
 pub(crate) mod vault;
+mod way;
 
 pub use environment::take_variable;
 pub(crate) use mapped_words::{Words, WordsMut};
+pub use way::Way;
 
 use mapped_words::Mapping;
 use rustix::mm::{Advice, MapFlags, madvise};
@@ -17,7 +19,7 @@ use rustix::process::{Pid, getpid};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -120,7 +122,7 @@ fn credentials(socket: impl AsFd) -> io::Result<libc::ucred> {
 }
 
 /// The home directory the system's user database has for `user`.
-pub(crate) fn home_of(user: u32) -> Option<PathBuf> {
+pub fn home_of(user: u32) -> Option<PathBuf> {
     of_user(user, |entry| entry.pw_dir).map(PathBuf::from)
 }
 
@@ -218,18 +220,24 @@ fn close_each(first: RawFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the program that a command starts begin with no other descriptor of this process than the three standard ones.
-pub(crate) fn without_descriptors(command: &mut Command) -> &mut Command {
+/// Has the program that a command starts begin with no other descriptor of this process than the three standard ones and
+/// `kept`, and end with the thread that starts it.
+pub(crate) fn tied_to_this<'a>(command: &'a mut Command, kept: BorrowedFd<'_>) -> &'a mut Command {
     const FIRST: u32 = 3;
-    let close = || {
+    let kept = kept.as_raw_fd();
+    let tie = move || {
         // Each is closed where the new program begins. A kernel before 5.11 cannot: there those are left that were opened
         // to be inherited, of which this process has none of its own.
         // SAFETY: the call changes flags of descriptors of the child alone.
         unsafe { libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-        Ok(())
+        // SAFETY: the call changes a flag of a descriptor of the child alone.
+        let kept = unsafe { libc::fcntl(kept, libc::F_SETFD, 0) };
+        // SAFETY: the call takes numbers only.
+        let tied = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        if kept == 0 && tied == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     };
-    // SAFETY: between fork and exec one system call is made; it takes no lock and allocates nothing.
-    unsafe { command.pre_exec(close) }
+    // SAFETY: between fork and exec system calls are made that take no lock and allocate nothing.
+    unsafe { command.pre_exec(tie) }
 }
 
 /// Gives every signal its default effect and blocks none; a write to a closed pipe stays an error

@@ -16,7 +16,7 @@
 //! | `mixed_wrapping` | whether keys that may decrypt wrap sensitive keys, and AES keys that may encrypt, decrypt or make a GMAC unwrap them; and whether `CKM_AES_CBC` wraps at all | `false` |
 //! | `rsa_minimum` | the least size in bits, 1024 to 8192, of RSA keys that are made, imported and used; what wraps and unwraps has 2048 all the same | 2048 |
 //! | `metrics` | where the agent keeps a Prometheus text file: keys by status, seconds until each expiry, wrong and locked PINs, the last backup, when each generated key got its newest version, versions, the audit log's length and what of it waits; written at least once a minute; no file of the store's own, nor another's | nowhere |
-//! | `on_event` | a program, absolute, that the agent runs for each line of the audit log, with the line on standard input and no environment but `PATH`; only the store's owner and root may be able to write it, and the directories above it; ended after 10 s | none |
+//! | `on_event` | a program, absolute, that the agent runs for each line of the audit log, with the line on standard input and no environment but `PATH`; only the store's owner and root may be able to write it, this file, and every directory and link on the way to either; ended after 10 s | none |
 //! | `audit_syslog` | the socket that each line of the audit log is sent to, as `/dev/log`, where syslog and journald listen | none |
 //! | `log`, `log_level` | a file (which becomes `….old` at 8 MiB) or `stderr`; `error` to `trace` | nowhere, `warn` |
 //!

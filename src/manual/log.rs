@@ -45,12 +45,14 @@
 //!
 //! Each line of the audit log can be told elsewhere too, as the same JSON. `on_event` in the configuration names a
 //! program: the agent runs it for each line, as the store's owner, in the directory `/`, with the line on standard
-//! input, no environment but a `PATH` of system directories, no descriptor but the three standard ones, and its output
-//! thrown away. It is not run unless its path is absolute and it, what a link leads to, and every directory on the way
-//! to either, of each link too, can be written by the store's owner and root alone; `keystead doctor` says what is in the
-//! way. The same is asked of the configuration that names it, but that directories may be open to all that keep each
-//! user's files to that user, as `/tmp` does. One that runs for 10 s is ended, with its process group. Under systemd it is
-//! confined as the agent is: it has no network.
+//! input, no environment but a `PATH` of system directories, no descriptor but the three standard ones and one of its own
+//! file, and its output thrown away. It is not run unless its path is absolute and it, what a link leads to, and every
+//! directory on the way to either, of each link too, can be written by the store's owner and root alone; `keystead doctor`
+//! says what is in the way. The very file that was looked at is run: a script finds itself as `/proc/self/fd/…`, so let it
+//! name its own files by absolute paths. The same is asked of a configuration that names a program or a module (`on_event`,
+//! `agent`, `module`), but that directories may be open to all that keep each user's files to that user, as `/tmp` does.
+//! One that runs for 10 s is ended. What it leaves in its process group is ended with it, and it ends with the agent.
+//! Under systemd it is confined as the agent is: it has no network.
 //!
 //! `audit_syslog` names a socket, usually `/dev/log`: each line is sent there as one datagram with priority
 //! `authpriv.info` and the name `keystead`, for syslog and journald.

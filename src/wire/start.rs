@@ -6,7 +6,7 @@
 //! as it opens the store, or else whatever a person should read.
 
 use super::deadline::{Deadline, SILENCE_TIMEOUT};
-use crate::config::{Config, Location, logging};
+use crate::config::{Config, Location, logging, trust};
 use crate::error::{Error, Reason, Result};
 use crate::installed;
 use crate::presence::by_owner;
@@ -198,8 +198,12 @@ fn check_owner(directory: &Path, mode: &str) -> Result<()> {
     }
 }
 
-/// Returns the program, an absolute path.
+/// Returns the program, an absolute path. One that the configuration names is run only where no other user has written
+/// that.
 fn program(location: &AgentLocation) -> Result<PathBuf> {
+    if let (Some(_), Some(configuration)) = (&location.program, &location.configuration) {
+        trust::check(configuration, "agent")?;
+    }
     let found = || {
         installed::program().map_err(|missing| {
             absent(format_args!(

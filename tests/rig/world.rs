@@ -8,8 +8,8 @@ use keystead::internal::wire::AgentLocation;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -144,6 +144,8 @@ impl World {
             env!("CARGO_BIN_EXE_keystead")
         );
         fs::write(self.path("config.toml"), text).unwrap();
+        // A program that it names is run only where no other user can write it, whatever the umask is.
+        fs::set_permissions(self.path("config.toml"), Permissions::from_mode(0o644)).unwrap();
     }
 
     /// A path in the scenario's directory.

@@ -6,8 +6,9 @@ use crate::rig::world::eventually;
 use crate::rig::{World, play};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
+use keystead::internal::sys::{Way, home_of};
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -96,12 +97,62 @@ fn a_program_that_others_can_write_is_not_run_and_doctor_says_so() {
         world.configure(&format!("on_event = {hook:?}"));
         let token = world.token();
         token.generate_aes(&[Attribute::Token(true)]);
-        let doctor = world.keystead(&["doctor"]);
-        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        let said = doctor(world);
         assert!(said.contains("on_event") && said.contains("can write"), "{said}");
         assert!(said.contains("agent: it answers"), "what else there is is looked at: {said}");
         world.end_agent();
         assert!(!place.path("ran").exists());
+    });
+}
+
+#[test]
+fn a_program_behind_a_link_that_others_can_exchange_is_not_run() {
+    play(|world| {
+        let (place, open) = (Place::new(), world.path("open"));
+        let hook = place.hook(&format!("touch {}", place.path("ran").display()));
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        symlink(&hook, open.join("between")).unwrap();
+        symlink(open.join("between"), place.path("first")).unwrap();
+        world.configure(&format!("on_event = {:?}", place.path("first")));
+        world.token().generate_aes(&[Attribute::Token(true)]);
+        let said = doctor(world);
+        assert!(said.contains("on_event") && said.contains("can write"), "{said}");
+        assert!(said.contains("ok       agent: it answers"), "it looks on: {said}");
+        world.end_agent();
+        assert!(!place.path("ran").exists());
+    });
+}
+
+#[test]
+fn a_configuration_that_others_can_write_has_nothing_run_and_nothing_loaded() {
+    play(|world| {
+        let place = Place::new();
+        let hook = place.hook(&format!("touch {}", place.path("ran").display()));
+        let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
+        let configuration = world.path("config.toml");
+        let write = |lines: &str| {
+            fs::write(&configuration, format!("store = {:?}\n{lines}\n", world.store())).unwrap();
+            fs::set_permissions(&configuration, Permissions::from_mode(0o666)).unwrap();
+        };
+        write(&format!("on_event = {hook:?}"));
+        world.token().generate_aes(&[Attribute::Token(true)]);
+        let said = doctor(world);
+        let why = "on_event: what it names is not run: others than its user and root can write";
+        assert!(said.contains(why), "{said}");
+        world.end_agent();
+        assert!(!place.path("ran").exists());
+        for (key, path) in [("module", module), ("agent", env!("CARGO_BIN_EXE_keystead").into())] {
+            write(&format!("{key} = {path:?}"));
+            let refused = world.keystead(&["tokens"]);
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            let why = format!("{key}: what it names is not run: others than");
+            assert!(!refused.status.success() && said.contains(&why), "{said}");
+            fs::set_permissions(&configuration, Permissions::from_mode(0o644)).unwrap();
+            let done = world.keystead(&["tokens"]);
+            assert!(done.status.success(), "{done:?}");
+            world.end_agent();
+        }
     });
 }
 
@@ -186,9 +237,16 @@ fn the_uses_of_a_key_are_told_before_and_when_its_deletion_is_scheduled() {
 struct Place(tempfile::TempDir);
 
 impl Place {
+    /// Makes one in the user's home as the system's database has it: `HOME` may be another user's. Where others can write
+    /// there too, the scenario is skipped.
     fn new() -> Self {
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-        Self(tempfile::tempdir_in(home.unwrap_or("/root".into())).unwrap())
+        let own = rustix::process::geteuid().as_raw();
+        let home = home_of(own).unwrap_or("/".into());
+        match Way::to(&home).map(|way| way.open_to_others(own, false).cloned()) {
+            Ok(None) => Self(tempfile::tempdir_in(home).unwrap()),
+            Ok(Some(step)) => World::skip(&format!("others can write {}", step.path.display())),
+            Err(error) => World::skip(&format!("{}: {error}", home.display())),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -201,6 +259,11 @@ impl Place {
         fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
         file
     }
+}
+
+/// Returns the findings of `keystead doctor`.
+fn doctor(world: &World) -> String {
+    String::from_utf8(world.keystead(&["doctor"]).stdout).unwrap()
 }
 
 fn run(world: &World, arguments: &[&str]) -> String {

@@ -9,7 +9,7 @@ mod hook;
 mod queue;
 mod syslog;
 
-pub use hook::{check, check_named};
+pub use hook::check;
 
 use super::audit::AuditEntry;
 use crate::clock::Seconds;

@@ -11,7 +11,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
-use keystead::internal::config::Config;
+use keystead::internal::config::{Config, trust};
 use keystead::internal::installed;
 use keystead::internal::wire::{AgentLocation, Link};
 use std::ops::Deref;
@@ -219,7 +219,10 @@ impl TokenChoice {
     fn module(&self, config: &Config) -> Result<PathBuf, Failure> {
         match (&self.module, &config.module) {
             (Some(named), _) => Ok(std::path::absolute(named)?),
-            (None, Some(configured)) => Ok(configured.clone()),
+            (None, Some(configured)) => {
+                config.file.iter().try_for_each(|file| trust::check(file, "module"))?;
+                Ok(configured.clone())
+            }
             (None, None) => {
                 installed::module().map_err(|missing| Failure::new(missing).hint(MODULE_HINT))
             }

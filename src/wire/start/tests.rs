@@ -2,6 +2,7 @@
 
 use super::{AgentLocation, Deadline, Duration, SILENCE_TIMEOUT};
 use crate::error::Reason;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// A store directory and a program that does what `script` says. A process of its own writes the
@@ -132,11 +133,14 @@ fn a_program_that_is_not_there_is_named() {
 #[test]
 fn the_agent_gets_a_clean_environment_and_absolute_arguments() {
     let (folder, mut location) = location("{ env; pwd; echo \"$@\"; } > \"$4.out\"; echo ready");
-    location.configuration = Some("/etc/file.toml".into());
+    let file = folder.path().join("file.toml");
+    std::fs::write(&file, "").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    location.configuration = Some(file.clone());
     agent(&location).unwrap();
     let seen = std::fs::read_to_string(folder.path().join("store.out")).unwrap();
     let store = location.directory.display();
-    let arguments = format!("agent --detach --store {store} --config /etc/file.toml");
+    let arguments = format!("agent --detach --store {store} --config {}", file.display());
     assert!(seen.lines().any(|line| line == arguments), "{seen}");
     assert!(seen.lines().any(|line| line == "/"), "{seen}");
     assert!(!seen.contains("CARGO"), "{seen}");

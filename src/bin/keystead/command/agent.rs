@@ -7,18 +7,16 @@
 use super::directory;
 use crate::{Failure, Global, serving};
 use keystead::internal::agent::allowance;
-use keystead::internal::agent::outlets::check_named;
 use keystead::internal::agent::{
     Claim, Lock, Options, await_lock, check_unclaimed, claim_with_progress, listener, serve,
 };
-use keystead::internal::config::Config;
-use keystead::internal::config::logging;
+use keystead::internal::config::{Config, logging, trust};
 use keystead::internal::error::Error;
 use keystead::internal::presence;
 use keystead::internal::sys;
 use keystead::internal::wire::AgentLocation;
 use keystead::internal::wire::start::{self, READY, WORKING};
-use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior, setsid};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
 use std::fs::File;
@@ -163,10 +161,9 @@ impl Arguments {
 
 /// Returns whether the configuration may name a program that is run as this user.
 fn names_programs(config: &Config) -> bool {
-    let owner = geteuid().as_raw();
-    let checked = config.file.as_deref().map_or(Ok(()), |file| check_named(file, owner));
+    let checked = config.file.iter().try_for_each(|file| trust::check(file, "on_event"));
     if let Err(error) = &checked {
-        log::error!("on_event: {error}: the program that it names is not run");
+        log::error!("{error}");
     }
     checked.is_ok()
 }

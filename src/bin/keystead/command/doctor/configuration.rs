@@ -5,7 +5,7 @@ use super::finding::{Finding, note, problem, well};
 use crate::Failure;
 use crate::explain::MODULE_HINT;
 use keystead::internal::agent::outlets;
-use keystead::internal::config::{Config, Log, logging};
+use keystead::internal::config::{Config, Log, logging, trust};
 use keystead::internal::installed::{self, is_module_installed};
 use rustix::fs::{Access as May, access};
 use rustix::process::geteuid;
@@ -35,12 +35,10 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         findings.push(problem("log", Failure::new(why).hint(mend)));
     }
     let owner = config.directory.metadata().map_or(geteuid().as_raw(), |about| about.uid());
-    let check = |program: &Path| outlets::check(program, owner);
-    if let Some(Err(error)) = config.on_event.as_deref().map(check) {
-        let mend = "it is run as the store's owner: give it, and each directory above it, to that user or root, \
-                    and take away the right of others to write (`chmod go-w`)";
-        findings.push(problem("on_event", Failure::new(error).hint(mend)));
-    }
+    // Only the owner, as whom it is run, and root see whether it can be.
+    let judges = [0, owner].contains(&geteuid().as_raw());
+    let program = config.on_event.as_deref().filter(|_| judges);
+    findings.extend(program.and_then(|program| hook(config, program, owner)));
     let log = match &config.log {
         Some(Log::File(path)) => Some(path),
         Some(Log::Stderr) | None => None,
@@ -73,6 +71,21 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Finds what keeps the agent from running the program for events.
+fn hook(config: &Config, program: &Path, owner: u32) -> Option<Finding> {
+    let mend = match program.exists() {
+        true => {
+            "it is run as the store's owner: give it, and each directory and link on the way to it, to that user or \
+             root, and take away the right of others to write (`chmod go-w`)"
+        }
+        false => "correct `on_event`",
+    };
+    let failure = outlets::check(program, owner).err().map(|error| Failure::new(error).hint(mend));
+    let distrusted = config.file.iter().try_for_each(|it| trust::check_for(owner, it, "on_event"));
+    let distrusted = distrusted.err().map(Failure::from);
+    failure.or(distrusted).map(|failure| problem("on_event", failure))
 }
 
 /// Looks for the module and the agent's program, which are where the configuration says or where they are
