@@ -1,0 +1,5 @@
+/* The sequences of any calls, watched: none reads or writes what is not its own, or what was never written, and after
+ * C_Finalize nothing is left that the module has lost.
+ * run under: valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite */
+#define CALLS 3000
+#include "sequences.c"
