@@ -4,6 +4,8 @@ mod acknowledged;
 mod batch;
 pub(crate) mod cells;
 mod changes;
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
 pub(crate) mod files;
 mod memory;
 mod open;
@@ -65,15 +67,15 @@ pub(crate) const MAX_KEY: usize = 256;
 /// The contract, held by every backend and tested by one suite:
 /// * `apply` is atomic: after a crash at any moment either all of a batch is there or none of it.
 /// * A batch whose `apply` and a following `sync` returned `Ok` survives a crash and a power loss.
-/// * `get` and `scan` see every batch whose `apply` returned, in that order, whichever opening of the
-///   store applied it.
+//////   store applied it.
 /// * A condition is compared at the moment at which its batch is applied, and against what every opening
 ///   has written.
 /// * Keys are 1 to [`MAX_KEY`] bytes; values have any size up to the frame limit of the protocol.
 /// * A batch that writes a key twice leaves the last value.
 /// * A `Conflict`, a key outside those bounds, or a batch beyond the [`BatchLimits`], changes
 ///   nothing and harms nothing. After any other error the instance has
-///   [`Failed`](Standing::Failed): it refuses everything, and is dropped and opened again.
+///   [`Failed`](Standing::Failed): it refuses everything, and is dropped and opened again. A store on other machines
+///   that cannot be reached, or be written, goes on to be read: what such an error leaves open, it says.
 pub(crate) trait Store: Send + Sync {
     /// Returns the value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;

@@ -8,33 +8,36 @@ use crate::error::Reason;
 use crate::tests::cases;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// A backend under test, opened twice, and how to drop it and open it again.
 struct Subject {
     name: &'static str,
     openings: Option<[Box<dyn Store>; 2]>,
-    directory: tempfile::TempDir,
+    open: Box<dyn Fn() -> [Box<dyn Store>; 2]>,
     durable: bool,
 }
 
 impl Subject {
     fn all() -> Vec<Self> {
-        vec![Self::new("memory", false), Self::new("sled", true)]
+        let directory = tempfile::tempdir().unwrap();
+        let sled = move || twice(Sled::open(&directory.path().join("db")).unwrap());
+        let memory = Self::new("memory", false, Box::new(|| twice(Memory::default())));
+        let mut all = vec![memory, Self::new("sled", true, Box::new(sled))];
+        all.extend(fleet());
+        all
     }
 
-    fn new(name: &'static str, durable: bool) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut subject = Self { name, openings: None, directory, durable };
+    fn new(name: &'static str, durable: bool, open: Box<dyn Fn() -> [Box<dyn Store>; 2]>) -> Self {
+        let mut subject = Self { name, openings: None, open, durable };
         subject.open();
         subject
     }
 
     fn open(&mut self) {
         self.openings = None;
-        self.openings = Some(match self.name {
-            "memory" => twice(Memory::default()),
-            _ => twice(Sled::open(&self.directory.path().join("db")).unwrap()),
-        });
+        self.openings = Some((self.open)());
+        self.meet();
     }
 
     fn store(&self) -> &dyn Store {
@@ -46,6 +49,33 @@ impl Subject {
         let [one, other] = self.openings.as_ref().unwrap();
         (&**one, &**other)
     }
+
+    /// Returns the number of commits that both openings make as they begin: a host takes its row in etcd.
+    fn commits_of_opening(&self) -> u64 {
+        if self.name == "etcd" { 2 } else { 0 }
+    }
+
+    /// Waits until each opening knows what the other has done.
+    fn meet(&self) {
+        let ((one, other), began) = (self.both(), Instant::now());
+        while one.number().unwrap() != other.number().unwrap() {
+            assert!(began.elapsed() < Duration::from_secs(30), "{}", self.name);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Returns a store in etcd that two hosts open, where there is an etcd.
+#[cfg(feature = "etcd")]
+fn fleet() -> Option<Subject> {
+    let fleet = super::etcd::tests::Fleet::of_contract()?;
+    let open = move || ["one", "other"].map(|host| Box::new(fleet.open(host)) as Box<dyn Store>);
+    Some(Subject::new("etcd", true, Box::new(open)))
+}
+
+#[cfg(not(feature = "etcd"))]
+fn fleet() -> Option<Subject> {
+    None
 }
 
 fn twice(store: impl Store + Clone + 'static) -> [Box<dyn Store>; 2] {
@@ -141,11 +171,13 @@ fn writers_that_compare_and_swap_lose_no_update() {
     for subject in Subject::all() {
         let (one, other) = subject.both();
         one.apply(&writes(vec![put(b"n", &0u64.to_be_bytes())])).unwrap();
+        subject.meet();
         std::thread::scope(|scope| {
             for store in [one, other, one, other] {
                 scope.spawn(move || (0..50).for_each(|_| increment(store)));
             }
         });
+        subject.meet();
         assert_eq!(other.get(b"n").unwrap(), Some(200u64.to_be_bytes().to_vec()));
     }
 }
@@ -167,6 +199,7 @@ fn what_one_opening_has_read_and_another_has_changed_is_not_overwritten() {
     for subject in Subject::all() {
         let (one, other) = subject.both();
         one.apply(&writes(vec![put(b"k", b"1")])).unwrap();
+        subject.meet();
         let read =
             |store: &dyn Store| Condition::Equals(b"k".to_vec(), store.get(b"k").unwrap().unwrap());
         let (first, second) = (read(one), read(other));
@@ -194,6 +227,7 @@ fn what_was_only_read_is_compared_too() {
             let batch = Batch { conditions: vec![condition], writes: vec![put(b"k", b"1")] };
             assert_eq!(one.apply(&batch).unwrap_err().reason(), Reason::Conflict);
         }
+        subject.meet();
         assert_eq!(other.get(b"k").unwrap(), None, "{}", subject.name);
     }
 }
@@ -209,6 +243,7 @@ fn every_opening_learns_in_order_what_each_of_them_has_changed() {
             Batch { conditions: vec![Condition::Absent(b"b".to_vec())], ..writes(vec![]) };
         assert!(one.apply(&refused).is_err());
         assert!(before < first && first < second, "{}", subject.name);
+        subject.meet();
         let expected = [
             ReplacedRows {
                 number: first,
@@ -232,9 +267,11 @@ fn changes_after_a_gap_are_unknown() {
         let (one, other) = subject.both();
         let before = one.number().unwrap();
         let long = |number: u32| put(&[&[7; 250], &number.to_be_bytes()[..]].concat(), b"");
-        for first in (0..20_000).step_by(1000) {
-            other.apply(&writes((first..first + 1000).map(long).collect())).unwrap();
+        let at_once = other.limits().writes.min(1000) as u32;
+        for first in (0..20_000).step_by(at_once as usize) {
+            other.apply(&writes((first..first + at_once).map(long).collect())).unwrap();
         }
+        subject.meet();
         assert_eq!(one.changes(before).unwrap(), Changes::Unknown, "{}", subject.name);
         let last = one.number().unwrap();
         assert_eq!(committed(one, last - 1).len(), 1);
@@ -245,11 +282,12 @@ fn changes_after_a_gap_are_unknown() {
 fn the_last_commit_is_known_whatever_its_size() {
     for subject in Subject::all() {
         let (one, other) = subject.both();
-        let long = vec![7; 3 << 20];
+        let long = vec![7; (one.limits().bytes - 1).min(3 << 20)];
         for value in [&long[..], b"short"] {
             let before = one.number().unwrap();
             let replaced = one.get(b"k").unwrap();
             other.apply(&writes(vec![put(b"k", value)])).unwrap();
+            subject.meet();
             let rows = vec![(b"k".to_vec(), replaced)];
             let expected = [ReplacedRows { number: before + 1, rows }];
             assert_eq!(committed(one, before), expected, "{}", subject.name);
@@ -264,9 +302,10 @@ fn a_number_goes_on_after_opening_again_and_what_came_before_is_unknown() {
         let last = subject.store().apply(&writes(vec![put(b"k", b"1")])).unwrap();
         subject.store().sync().unwrap();
         subject.open();
-        assert_eq!(subject.store().number().unwrap(), last);
+        let number = subject.store().number().unwrap();
+        assert_eq!(number, last + subject.commits_of_opening(), "{}", subject.name);
         assert_eq!(subject.store().changes(before).unwrap(), Changes::Unknown);
-        assert_eq!(committed(subject.store(), last), []);
+        assert_eq!(committed(subject.store(), number), []);
         assert!(subject.store().apply(&Batch::default()).unwrap() > last);
     }
 }
