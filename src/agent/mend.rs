@@ -4,7 +4,6 @@
 use super::open_store::OpenStore;
 use super::proposer::{NextStep, Proposer, fill};
 use super::transaction::Transaction;
-use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::id::Id;
 
@@ -18,14 +17,7 @@ pub(crate) struct Mend {
 impl Mend {
     /// Lists the records whose cell is overwritten.
     pub(crate) fn of(store: &OpenStore) -> Result<Self> {
-        let mut erased = Vec::new();
-        for (cell, owner) in store.claims()? {
-            match store.erasure(cell) {
-                Ok(Erasure::Live) => {}
-                Ok(_) => erased.push(owner),
-                Err(error) => log::error!("{error}"),
-            }
-        }
+        let erased = store.cells.erase.overwritten(store.claims()?);
         Ok(Self { erased, under_way: 0 })
     }
 }

@@ -1,6 +1,6 @@
 //! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends.
 
-use super::cell::{Cell, CellBytes, CellNumber, EraseSecret, FIRST_ERASE};
+use super::cell::{Cell, CellBytes, CellNumber, EraseSecret, FIRST_ERASE, SIZE};
 use super::damage::{Damage, Extent, MOST_CORRECTED};
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
@@ -10,6 +10,7 @@ use crate::error::{Error, Reason, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
 
 /// The number of cells that are filled at once: one page of the file.
 const BATCH: u32 = 64;
@@ -114,6 +115,23 @@ impl EraseCells {
         EraseCell::of(read).ok_or_else(|| {
             damaged(self.file.path(), format_args!("cell {number} is no erase cell"))
         })
+    }
+
+    /// Returns the companions of those of these cells whose secret is overwritten. A cell that is lost has a line in the
+    /// log. Where the cells ascend, each page of the file is read once.
+    pub(crate) fn overwritten<T>(&self, cells: Vec<(CellNumber, T)>) -> Vec<T> {
+        let (mut page, mut overwritten) = (CellPage::default(), Vec::new());
+        for (number, beside) in cells {
+            if page.is_live(&self.file, number) && !self.lock().foreign.contains_key(&number) {
+                continue;
+            }
+            match self.read_cell(number) {
+                Ok(EraseCell::Secret(_)) => {}
+                Ok(EraseCell::Erased(_)) => overwritten.push(beside),
+                Err(error) => log::error!("{error}"),
+            }
+        }
+        overwritten
     }
 
     /// Returns the content of a cell, or none where it is lost. Fails where the file cannot be read, which says
@@ -226,6 +244,26 @@ impl EraseCells {
 
     fn lock(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A page of the file's erase cells, as it was read.
+#[derive(Default)]
+struct CellPage {
+    first: CellNumber,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl CellPage {
+    /// Returns true for a cell that holds a secret, as the page with it was read; false where that has to be looked at.
+    fn is_live(&mut self, file: &CellFile, number: CellNumber) -> bool {
+        let first = number - number % BATCH;
+        if self.first != first {
+            *self = Self { first, bytes: file.raw_page(first, BATCH) };
+        }
+        let (cells, _) = self.bytes.as_chunks::<SIZE>();
+        let cell = cells.get((number - first) as usize);
+        cell.is_some_and(|cell| matches!(Cell::decode(number, cell), Some(Cell::Live(_))))
     }
 }
 

@@ -96,6 +96,15 @@ impl CellFile {
         Ok(bytes)
     }
 
+    /// Reads the bytes of `count` erase cells from `first` on as they stand in the file: fewer at its end, and none where
+    /// that fails.
+    pub(super) fn raw_page(&self, first: CellNumber, count: u32) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(vec![0; count as usize * SIZE]);
+        let read = self.file.read_at(&mut bytes, offset(first)).unwrap_or(0);
+        bytes.truncate(read);
+        bytes
+    }
+
     /// Writes a cell, a fixed one in both copies, the first of them first; durable with the next
     /// [`sync`](Self::sync).
     pub(super) fn write(&self, number: CellNumber, cell: &Cell) -> Result<()> {

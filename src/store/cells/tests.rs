@@ -92,6 +92,34 @@ fn an_erased_secret_is_nowhere_in_the_file() {
 }
 
 #[test]
+fn cells_whose_secret_is_overwritten_are_told_from_all_others() {
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
+    let mut all: Vec<CellNumber> = (0..200).map(|_| cells.erase.take().unwrap()).collect();
+    all.sort_unstable();
+    let mut gone: Vec<CellNumber> = all.iter().copied().filter(|it| it % 7 == 3).collect();
+    cells.erase.delete(&gone, 9).unwrap();
+    let told = || {
+        let numbered = all.iter().map(|number| (*number, *number));
+        cells.erase.overwritten(numbered.collect())
+    };
+    assert_eq!(told(), gone);
+    // One byte of a secret, and of an end, is read as it was; of what is lost nothing is told.
+    let (whole, live) = (directory.bytes(), all[0]);
+    assert!(!gone.contains(&live));
+    for (number, bytes) in [(live, 1), (gone[0], 1), (gone[1], 40)] {
+        let at = offset(number) as usize + 8;
+        let damaged: Vec<u8> = whole[at..at + bytes].iter().map(|byte| byte ^ 1).collect();
+        directory.overwrite(at, &damaged);
+    }
+    gone.remove(1);
+    assert_eq!(told(), gone);
+    cells.erase.presume_deleted(&[live], 9);
+    gone.insert(0, live);
+    assert_eq!(told(), gone);
+}
+
+#[test]
 fn cells_are_never_handed_out_twice_and_released_ones_come_back_fresh() {
     let directory = StoreDirectory::new();
     let cells = directory.open(&[]);
