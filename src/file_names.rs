@@ -35,6 +35,12 @@ pub const PAGE: &str = "generations";
 /// A page of generations in the making.
 pub(crate) const PAGE_MADE: &str = "generations.new";
 
+/// The image of the index of the records, which the next agent reads.
+pub const INDEX: &str = "index";
+
+/// An image of the index that is being written.
+pub(crate) const INDEX_MADE: &str = "index.new";
+
 /// The folder of the audit log.
 pub const AUDIT: &str = "audit";
 

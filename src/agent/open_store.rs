@@ -6,7 +6,7 @@ mod hand_out;
 mod lost_commits;
 mod readable;
 
-use super::index::{self, Index};
+use super::index::{self, Index, image};
 use super::keyspace;
 use super::records_apart::check_records;
 use super::rows::{self, Meta, RecordRow, TokenRow};
@@ -72,7 +72,12 @@ impl OpenStore {
         check_records(directory, location)?;
         let cells = Cells::open(directory)?;
         let records = store::open(location, &Acknowledged::of(&cells))?;
-        Self::assemble(directory, cells, records, clock)?.reconciled()
+        let kept = match records.standing() {
+            Standing::Serving => image::load(directory, cells.identity, &*records)?,
+            Standing::ReadOnly(_) | Standing::Failed => None,
+        };
+        let index = kept.map_or_else(|| Index::of(&*records), Ok)?;
+        Self::with_index(directory, cells, (records, index), clock)?.reconciled()
     }
 
     /// Opens these records with what the agent's own `directory` has beside them.
@@ -155,7 +160,18 @@ impl OpenStore {
         records: Box<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let index = RwLock::new(Index::of(&*records)?);
+        let index = Index::of(&*records)?;
+        Self::with_index(directory, cells, (records, index), clock)
+    }
+
+    /// The same with the index of the records, which is known.
+    fn with_index(
+        directory: &Path,
+        cells: Cells,
+        (records, index): (Box<dyn Store>, Index),
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let index = RwLock::new(index);
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
         let time = Time::new(clock);
@@ -194,6 +210,11 @@ impl OpenStore {
     /// Returns whether no failure has ended the store or the cell file.
     pub(crate) fn alive(&self) -> bool {
         self.records.standing() != Standing::Failed && self.cells.alive()
+    }
+
+    /// Keeps an image of the index for the next agent. Every commit is durable.
+    pub(super) fn keep_index(&self) -> Result<()> {
+        image::keep(&self.directory, self.cells.identity, &*self.records, &*self.index()?)
     }
 
     /// Returns the store's row about itself.

@@ -147,7 +147,18 @@ impl Writer {
         self.sync_and_publish()?;
         self.keep_lines();
         self.keep_time()?;
-        self.keep_snapshot(true)
+        self.keep_snapshot(true)?;
+        self.keep_index();
+        Ok(())
+    }
+
+    /// Keeps an image of the index. One that fails costs the next agent time, and nothing else.
+    fn keep_index(&self) {
+        if self.store.is_writable()
+            && let Err(error) = self.store.keep_index()
+        {
+            log::warn!("no image of the index was kept: {error}");
+        }
     }
 
     fn work(&mut self, group: Vec<Job>) -> Result<()> {

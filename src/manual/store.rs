@@ -7,6 +7,7 @@
 //! | `generations` | whose counters count, and the time that the next agent goes on from; it is never mapped | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
+//! | `index` | what leads to the records, for the next agent; it may be removed at any time | the agent, at its end |
 //! | `agent.sock` | where modules connect | the agent |
 //! | `audit/` | the audit log, and its key | the agent |
 //! | `lock` | held while an agent runs | the agent |
@@ -15,8 +16,9 @@
 //! [`key::record`](crate::key::record), its sealed part in [`key::seal`](crate::key::seal), what is
 //! inside in [`key::body`](crate::key::body), a token's entry in [`key::pin`](crate::key::pin), the
 //! cell file in [`store::cells`](crate::store::cells), the snapshot in
-//! `store::sled::snapshot`, page and `generations` in [`wire::page`](crate::wire::page),
-//! a line of the audit log in [`agent::audit`](crate::agent::audit).
+//! `store::sled::snapshot`, the image of the index in [`agent::index::image`](crate::agent::index::image),
+//! page and `generations` in [`wire::page`](crate::wire::page), a line of the audit log in
+//! [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
 //!
 //! # What leads to records
@@ -24,8 +26,10 @@
 //! `db/` holds records and no index of them: their bytes are what a key takes on disk, and nothing in it can disagree
 //! with them. Tags, versions, what is due and which erase cells are claimed stand in the agent's memory, some 400 bytes
 //! for a custom key. They are derived from the records when the agent starts, and from every commit
-//! (`src/agent/index`). A record that cannot be read is not found, has a line in the log, and stands in
-//! no other's way: it goes with its token, a backup names it and has all others, an upgrade takes it over as it is.
+//! (`src/agent/index`). An agent that ends keeps an image of them: the next one reads that in place of all records where
+//! it is whole and of the store's last commit, as after any end but a crash. A record that cannot be read is not found,
+//! has a line in the log of the agent that first meets it, and stands in no other's way: it goes with its token, a backup
+//! names it and has all others, an upgrade takes it over as it is.
 //!
 //! # Where there is no store
 //!

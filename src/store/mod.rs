@@ -13,6 +13,7 @@ mod origin;
 pub(crate) mod pending_syncs;
 mod room;
 mod sled;
+mod summed;
 
 pub(crate) use crate::config::Location;
 pub(crate) use acknowledged::Acknowledged;
@@ -29,6 +30,7 @@ pub(crate) use open::{
 };
 pub(crate) use origin::SnapshotOrigin;
 pub(crate) use room::{Need, Room};
+pub(crate) use summed::Summed;
 
 use crate::error::Result;
 

@@ -4,14 +4,28 @@
 //! free: had another writer meanwhile made any change with an answer, this one included, it would be in conflict.
 
 use crate::agent::keyspace::AnswerNumber;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
+/// The changes that have been answered, by number.
+type Changes = BTreeMap<AnswerNumber, Option<[u8; 16]>>;
+
 /// The changes that have been answered.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Changes")]
 pub(crate) struct AnswerLog {
-    /// By number; one that cannot be read has its number all the same.
-    changes: BTreeMap<AnswerNumber, Option<[u8; 16]>>,
+    /// One that cannot be read has its number all the same.
+    changes: Changes,
+    #[serde(skip)]
     numbers: HashMap<[u8; 16], AnswerNumber>,
+}
+
+impl From<Changes> for AnswerLog {
+    fn from(changes: Changes) -> Self {
+        let known = changes.iter().filter_map(|(number, change)| Some(((*change)?, *number)));
+        let numbers = known.collect();
+        Self { changes, numbers }
+    }
 }
 
 impl AnswerLog {

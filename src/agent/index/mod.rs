@@ -12,10 +12,12 @@
 //! | waiting | token, record | an erasure that waits its grace out |
 //! | answer | change | the number of its answer |
 //!
-//! A record stands in it as a number of four bytes, so that a store of many keys has room.
+//! A record stands in it as a number of four bytes, so that a store of many keys has room. An agent that ends keeps an
+//! [`mod@image`] of it, so that the next one need not read every record.
 
 mod answer_log;
 mod entries;
+pub(crate) mod image;
 mod numbers;
 mod postings;
 mod records;
@@ -36,11 +38,12 @@ use crate::store::cells::CellNumber;
 use crate::store::{self, CommitNumber, Store};
 use entries::{IndexEntry, entries};
 use records::{RecordNumber, Records};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tags::Tags;
 
 /// The index of one store: all that leads to its records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Index {
     /// The number of the last commit that it knows.
     number: CommitNumber,

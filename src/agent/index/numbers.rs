@@ -1,15 +1,48 @@
 //! Numbers that stand for values: four bytes each, free again when its value is not needed any more.
 
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, Hash, RandomState};
 
 /// Values by number, and the numbers by value, without the values a second time.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(
+    from = "NumberedValues<T>",
+    bound(serialize = "T: Serialize", deserialize = "T: Copy + Eq + Hash + Deserialize<'de>")
+)]
 pub(super) struct Numbers<T> {
     values: Vec<T>,
     free: Vec<u32>,
+    #[serde(skip)]
     numbers: HashTable<u32>,
+    #[serde(skip)]
     hasher: RandomState,
+}
+
+/// Values by number, and the numbers that stand for none.
+#[derive(Deserialize)]
+struct NumberedValues<T> {
+    values: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T: Copy + Eq + Hash> From<NumberedValues<T>> for Numbers<T> {
+    fn from(NumberedValues { values, free }: NumberedValues<T>) -> Self {
+        let mut is_used = vec![true; values.len()];
+        for number in &free {
+            if let Some(used) = is_used.get_mut(*number as usize) {
+                *used = false;
+            }
+        }
+        let hasher = RandomState::new();
+        let mut numbers = HashTable::with_capacity(values.len());
+        let used = (0..).zip(&values).zip(is_used).filter(|(_, used)| *used);
+        for ((number, value), _) in used {
+            // The table has room for all: none is hashed a second time.
+            numbers.insert_unique(hasher.hash_one(value), number, |_| 0);
+        }
+        Self { values, free, numbers, hasher }
+    }
 }
 
 impl<T> Default for Numbers<T> {
@@ -20,6 +53,11 @@ impl<T> Default for Numbers<T> {
 }
 
 impl<T: Copy + Eq + Hash> Numbers<T> {
+    /// Returns the count of numbers that were given out, those that are free again among them.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// Returns the number of a value.
     pub(super) fn find(&self, value: &T) -> Option<u32> {
         let is_it = |number: &u32| self.value(*number) == Some(*value);

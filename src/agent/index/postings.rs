@@ -2,12 +2,13 @@
 
 use super::records::{RecordNumber, Records};
 use crate::id::Id;
+use serde::{Deserialize, Serialize};
 
 /// The most numbers that stand in one block.
 const BLOCK: usize = 512;
 
 /// The numbers of records, ascending by identity. Most lists have one or two, and some have all of a token.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Postings {
     /// So many, and these.
     Few(u8, [RecordNumber; 3]),
@@ -16,7 +17,7 @@ pub(super) enum Postings {
 }
 
 /// Blocks of numbers, none of which is empty.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Blocks(Vec<Vec<RecordNumber>>);
 
 impl Default for Postings {

@@ -2,6 +2,7 @@
 
 use super::numbers::Numbers;
 use crate::id::Id;
+use serde::{Deserialize, Serialize};
 
 /// The number of a record while it is in the index.
 pub(super) type RecordNumber = u32;
@@ -10,7 +11,7 @@ pub(super) type RecordNumber = u32;
 type TokenNumber = u32;
 
 /// Tokens and records by number, and the numbers by those.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Records {
     tokens: Numbers<Id>,
     records: Numbers<(TokenNumber, Id)>,
@@ -21,6 +22,11 @@ impl Records {
     pub(super) fn number_or_new(&mut self, token: Id, id: Id) -> RecordNumber {
         let token = self.tokens.find_or_add(token);
         self.records.find_or_add((token, id))
+    }
+
+    /// Returns about the count of records.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
     }
 
     /// Returns the number of a record.

@@ -4,9 +4,10 @@ use super::numbers::Numbers;
 use super::postings::Postings;
 use super::records::{RecordNumber, Records};
 use crate::key::Tag;
+use serde::{Deserialize, Serialize};
 
 /// The public or the private records of one token that can be found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tags {
     all: Postings,
     /// Each tag that a record carries.

@@ -5,10 +5,12 @@
 use super::*;
 use crate::agent::keyspace::RowKey;
 use crate::agent::open_store::OpenStore;
+use crate::agent::writer::Writer;
 use crate::clock::FixedClock;
 use crate::erasure::Tombstone;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState, Role, Tag};
-use crate::store::{Batch, Cells, Condition, Memory};
+use crate::store::cells::StoreIdentity;
+use crate::store::{Batch, Cells, Condition, Location, Memory};
 use crate::tests::{ObservedStore, StoreUse, cases};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -292,4 +294,170 @@ fn a_record_that_cannot_be_read_stands_in_nobodys_way_and_keeps_its_cell() {
     let search =
         IndexSearch { token: TOKEN, private: true, alternatives: &[vec![[5; 16]]], now: 0 };
     assert_eq!(search.look(&index, Id::new([0; 16]), 10), (vec![whole.1], None));
+}
+
+/// Keeps an image of the index of a store's rows.
+fn kept(directory: &std::path::Path, memory: &Memory) {
+    image::keep(directory, IDENTITY, memory, &Index::of(memory).unwrap()).unwrap();
+}
+
+const IDENTITY: StoreIdentity = StoreIdentity { store: Id::new([8; 16]), incarnation: 2 };
+
+fn is_loaded(directory: &std::path::Path, identity: StoreIdentity, memory: &Memory) -> bool {
+    image::load(directory, identity, memory).unwrap().is_some()
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+    #[test]
+    fn an_image_is_the_index_and_follows_commits_as_that_does(
+        batches in proptest::collection::vec(proptest::collection::vec(row(), 1..6), 1..40),
+        kept_after in 0_usize..40,
+    ) {
+        let (memory, directory) = (Memory::default(), tempfile::tempdir().unwrap());
+        let batch = |writes: &Vec<Row>| Batch { conditions: Vec::new(), writes: writes.clone() };
+        let (before, after) = batches.split_at(kept_after.min(batches.len()));
+        let mut index = Index::default();
+        for writes in before {
+            memory.apply(&batch(writes)).unwrap();
+            index.follow(&memory).unwrap();
+        }
+        image::keep(directory.path(), IDENTITY, &memory, &index).unwrap();
+        let mut loaded = image::load(directory.path(), IDENTITY, &memory).unwrap().unwrap();
+        prop_assert_eq!(content(&loaded), content(&index));
+        for writes in after {
+            memory.apply(&batch(writes)).unwrap();
+            loaded.follow(&memory).unwrap();
+        }
+        prop_assert_eq!(content(&loaded), content(&Index::of(&memory).unwrap()));
+    }
+}
+
+fn answer(number: u64, change: [u8; 16]) -> Row {
+    let answered = rows::Answered { change, ..Default::default() };
+    (keyspace::answer(number), Some(rows::encode(&answered).unwrap()))
+}
+
+fn commit(memory: &Memory, writes: Vec<Row>) {
+    memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+}
+
+#[test]
+fn an_image_counts_only_for_the_commit_of_the_store_that_it_is_of() {
+    let (memory, directory) = (Memory::default(), tempfile::tempdir().unwrap());
+    commit(&memory, vec![answer(0, [1; 16])]);
+    let copy = Memory::default();
+    commit(&copy, vec![answer(0, [2; 16])]);
+    assert!(!is_loaded(directory.path(), IDENTITY, &memory), "there is none");
+    kept(directory.path(), &memory);
+    assert!(is_loaded(directory.path(), IDENTITY, &memory));
+    let other = StoreIdentity { store: Id::new([9; 16]), ..IDENTITY };
+    let later = StoreIdentity { incarnation: 3, ..IDENTITY };
+    assert!(!is_loaded(directory.path(), other, &memory), "another store");
+    assert!(!is_loaded(directory.path(), later, &memory), "after a recovery");
+    assert!(!is_loaded(directory.path(), IDENTITY, &copy), "a copy that has gone another way");
+    commit(&memory, vec![(keyspace::meta(), Some(vec![7]))]);
+    assert!(!is_loaded(directory.path(), IDENTITY, &memory), "a later commit");
+    kept(directory.path(), &memory);
+    assert!(is_loaded(directory.path(), IDENTITY, &memory));
+}
+
+#[test]
+fn an_image_with_any_flipped_byte_or_any_cut_is_none() {
+    let (memory, directory) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (token, id) = record(2);
+    commit(&memory, vec![(keyspace::record(token, id), Some(tagged_row())), answer(0, [1; 16])]);
+    kept(directory.path(), &memory);
+    let path = directory.path().join(crate::file_names::INDEX);
+    let whole = std::fs::read(&path).unwrap();
+    let loaded = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        is_loaded(directory.path(), IDENTITY, &memory)
+    };
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        *flipped.get_mut(at).unwrap() ^= 1;
+        assert!(!loaded(&flipped), "byte {at}");
+        assert!(!loaded(whole.get(..at).unwrap()), "cut at {at}");
+    }
+    assert!(!loaded(&[&whole[..], &[0]].concat()), "a byte too many");
+    assert!(loaded(&whole));
+}
+
+#[test]
+fn an_agent_that_ends_keeps_an_image_by_which_the_next_one_goes_until_there_is_a_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    Cells::make(directory.path()).unwrap();
+    let location = Location::Directory(directory.path().to_owned());
+    let clock = Arc::new(FixedClock::at(0));
+    let open = || OpenStore::open_at(directory.path(), &location, clock.clone()).unwrap();
+    let commit = |writes| {
+        let store = Arc::new(open());
+        store.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+        store.records.sync().unwrap();
+        Writer::open(Arc::clone(&store)).unwrap().finish_up().unwrap();
+        store
+    };
+    let (token, id) = record(2);
+    let store = commit(vec![(keyspace::record(token, id), Some(tagged_row()))]);
+    let (identity, number) = (store.cells.identity, store.records.number().unwrap());
+    assert!(is_image_of(directory.path(), &store));
+    // One that lacks the record shows that no record is read.
+    std::fs::remove_file(directory.path().join(crate::file_names::INDEX)).unwrap();
+    let lacking = Index { number, ..Index::default() };
+    image::keep(directory.path(), identity, &*store.records, &lacking).unwrap();
+    drop(store);
+    assert_eq!(counts(&open().index().unwrap()), [0, 0]);
+    drop(commit(vec![(keyspace::meta(), Some(rows::encode(&rows::Meta::default()).unwrap()))]));
+    std::fs::remove_file(directory.path().join(crate::file_names::INDEX)).unwrap();
+    assert_eq!(counts(&open().index().unwrap()), [1, 1]);
+    drop(commit(vec![answer(100, [1; 16])]));
+    assert_eq!(counts(&open().index().unwrap()), [1, 1]);
+}
+
+fn is_image_of(directory: &std::path::Path, store: &OpenStore) -> bool {
+    let loaded = image::load(directory, store.cells.identity, &*store.records).unwrap();
+    loaded.is_some_and(|index| content(&index) == content(&store.index().unwrap()))
+}
+
+/// Images that exist are read with these: where they change, so does the format in [`image`].
+#[test]
+fn an_image_equals_its_golden_bytes() {
+    let (memory, directory) = (Memory::default(), tempfile::tempdir().unwrap());
+    let (token, id) = record(2);
+    let writes = vec![
+        (keyspace::record(token, id), Some(tagged_row())),
+        (keyspace::waiting(token, id), Some(5_u64.to_be_bytes().to_vec())),
+        answer(3, [6; 16]),
+    ];
+    commit(&memory, writes);
+    kept(directory.path(), &memory);
+    let written = std::fs::read(directory.path().join(crate::file_names::INDEX)).unwrap();
+    let (front, rest) = written.split_at(48);
+    let fields =
+        [&b"keystead index\0\x01"[..], &[8; 16], &2_u64.to_be_bytes(), &1_u64.to_be_bytes()];
+    assert_eq!(front, fields.concat());
+    let (one, two) = ([1; 16], [2; 16]);
+    let content = [
+        // The commit; tokens and records with their numbers, none free.
+        &[1, 1][..],
+        &one,
+        &[0, 1, 0],
+        &two,
+        &[0],
+        // Private records of the token: all, and those of one tag.
+        &[1],
+        &one,
+        &[1, 0, 1, 0, 0, 0, 1],
+        &[5; 16],
+        &[0, 1, 0, 1, 0, 0, 0],
+        // No versions, nothing due or narrowing or hidden, no claims; what waits; the answer.
+        &[0, 0, 0, 0, 0, 1],
+        &one,
+        &two,
+        &[5, 1, 3, 1],
+        &[6; 16],
+    ]
+    .concat();
+    assert_eq!(rest.get(32..rest.len() - 32).unwrap(), content);
 }

@@ -17,8 +17,7 @@
 use crate::error::{Error, Reason, Result};
 use crate::file_names::SNAPSHOT_MADE;
 use crate::id::Id;
-use crate::store::{self, Memory, Put, SnapshotOrigin, Store, files, pending_syncs};
-use sha2::{Digest, Sha256};
+use crate::store::{self, Memory, Put, SnapshotOrigin, Store, Summed, files, pending_syncs};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -57,14 +56,14 @@ fn write(path: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
     let failed = |cause| files::failed(path, &cause);
     let file = files::open_private(path, true)?;
     file.set_len(0).map_err(failed)?;
-    let mut out = Summed { inner: BufWriter::new(&file), sum: Sha256::new() };
+    let mut out = Summed::new(BufWriter::new(&file));
     out.write_all(MAGIC).map_err(failed)?;
     out.write_all(origin.store.bytes()).map_err(failed)?;
     out.write_all(&origin.incarnation.to_be_bytes()).map_err(failed)?;
     out.write_all(&origin.commits.to_be_bytes()).map_err(failed)?;
     store::each(store, b"", |key, value| put(&mut out, key, value).map_err(failed).map(|()| true))?;
     out.write_all(&0_u16.to_be_bytes()).map_err(failed)?;
-    let sum = out.sum.clone().finalize();
+    let sum = out.sum();
     out.inner.write_all(&sum).and_then(|()| out.inner.flush()).map_err(failed)?;
     pending_syncs::during(path, || file.sync_all()).map_err(failed)
 }
@@ -142,7 +141,7 @@ fn each(
     mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>,
 ) -> Result<SnapshotOrigin> {
     let file = files::open_to_read(path).map_err(|cause| files::failed(path, &cause))?;
-    let mut input = Summed { inner: BufReader::new(file), sum: Sha256::new() };
+    let mut input = Summed::new(BufReader::new(file));
     let origin = front(&mut input, path)?;
     let torn = |_| damaged(path);
     loop {
@@ -154,7 +153,7 @@ fn each(
         let length = u32::from_be_bytes(bytes(&mut input).map_err(torn)?);
         visit(key, piece(&mut input, length).map_err(torn)?)?;
     }
-    let sum: [u8; 32] = input.sum.clone().finalize().into();
+    let sum = input.sum();
     let kept: [u8; 32] = bytes(&mut input.inner).map_err(torn)?;
     match kept == sum && input.inner.read(&mut [0]).is_ok_and(|more| more == 0) {
         true => Ok(origin),
@@ -197,37 +196,12 @@ fn damaged(path: &Path) -> Error {
     ))
 }
 
-/// Reads or writes, and sums what passes.
-struct Summed<T> {
-    inner: T,
-    sum: Sha256,
-}
-
-impl<W: Write> Write for Summed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.sum.update(bytes.get(..written).unwrap_or_default());
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl<R: Read> Read for Summed<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(bytes)?;
-        self.sum.update(bytes.get(..read).unwrap_or_default());
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::store::Batch;
+    use sha2::{Digest, Sha256};
 
     const ORIGIN: SnapshotOrigin =
         SnapshotOrigin { store: Id::new([7; 16]), incarnation: 2, commits: 300 };

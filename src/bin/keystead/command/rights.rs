@@ -4,7 +4,7 @@
 use crate::Failure;
 use crate::explain::quoted_path;
 use keystead::internal::file_names::{
-    AUDIT, BALLAST, CELLS, LOCK, PAGE, RECORDS, SNAPSHOT, SOCKET, STARTING,
+    AUDIT, BALLAST, CELLS, INDEX, LOCK, PAGE, RECORDS, SNAPSHOT, SOCKET, STARTING,
 };
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ struct Part {
     helps: &'static str,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part {
         names: &[RECORDS, SNAPSHOT],
         leaks: "the sealed objects and token keys, against which PINs are guessed without being counted, \
@@ -52,6 +52,11 @@ const PARTS: [Part; 5] = [
         helps: "trust only copies of the log that are kept elsewhere",
     },
     Part { names: &[PAGE], leaks: "which objects are changed, and when", helps: NOTHING },
+    Part {
+        names: &[INDEX],
+        leaks: "how many objects there are, when they expire, and which have something in common",
+        helps: NOTHING,
+    },
     REST,
 ];
 
