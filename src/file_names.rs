@@ -67,6 +67,9 @@ pub(crate) const RECORDS_DAMAGED: &str = "db.damaged-";
 /// The copy of the records at one commit.
 pub const SNAPSHOT: &str = "snapshot";
 
+/// The changes since the snapshot was written.
+pub const SNAPSHOT_CHANGES: &str = "snapshot.changes";
+
 /// A snapshot that is being written.
 pub(crate) const SNAPSHOT_MADE: &str = "snapshot.new";
 

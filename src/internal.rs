@@ -43,7 +43,8 @@ pub mod error {
 }
 pub mod file_names {
     pub use crate::file_names::{
-        AUDIT, BALLAST, CELLS, INDEX, LOCK, PAGE, RECORDS, SNAPSHOT, SOCKET, STARTING,
+        AUDIT, BALLAST, CELLS, INDEX, LOCK, PAGE, RECORDS, SNAPSHOT, SNAPSHOT_CHANGES, SOCKET,
+        STARTING,
     };
 }
 pub mod id {

@@ -7,6 +7,7 @@
 //! | `generations` | whose counters count, and the time that the next agent goes on from; it is never mapped | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
+//! | `snapshot.changes` | what has changed since, until it is much and `snapshot` is written anew | the agent |
 //! | `index` | what leads to the records, for the next agent; it may be removed at any time | the agent, at its end |
 //! | `agent.sock` | where modules connect | the agent |
 //! | `audit/` | the audit log, and its key | the agent |
@@ -15,8 +16,8 @@
 //! The formats are drawn byte by byte where they are written: a record's public header in
 //! [`key::record`](crate::key::record), its sealed part in [`key::seal`](crate::key::seal), what is
 //! inside in [`key::body`](crate::key::body), a token's entry in [`key::pin`](crate::key::pin), the
-//! cell file in [`store::cells`](crate::store::cells), the snapshot in
-//! `store::sled::snapshot`, the image of the index in [`agent::index::image`](crate::agent::index::image),
+//! cell file in [`store::cells`](crate::store::cells), the snapshot in `store::sled::snapshot` and
+//! `store::sled::snapshot::changes`, the image of the index in [`agent::index::image`](crate::agent::index::image),
 //! page and `generations` in [`wire::page`](crate::wire::page), a line of the audit log in
 //! [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
@@ -74,9 +75,11 @@
 //!
 //! # When `db/` is damaged
 //!
-//! The agent keeps a snapshot beside it, at most a minute or two old while the store changes (older for
-//! a large store: a minute for each 16 MiB), and makes one when it ends. It is read back
-//! before it takes the place of the one before. Where `db/` cannot be opened, or has fewer commits than
+//! The agent keeps a snapshot beside it, at most a minute or two old while the store changes, and brings it up to date
+//! when it ends. What has changed is added to `snapshot.changes`; once that is a quarter of the snapshot, when more has
+//! changed at once than the agent remembers, and after an agent that was killed, the snapshot is written anew, of a large
+//! store not more often than a minute for each 16 MiB allows. It is read back before it takes the place of the one
+//! before. Where `db/` cannot be opened, or has fewer commits than
 //! were acknowledged and than the snapshot has, the agent serves the snapshot: keys work, expiries
 //! happen, and every change is refused with `CKR_TOKEN_WRITE_PROTECTED`. `keystead doctor` and the log
 //! say so. `keystead recover` builds `db/` anew from it and leaves what was there as `db.damaged-1`; what

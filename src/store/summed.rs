@@ -16,6 +16,11 @@ impl<T> Summed<T> {
         Self { inner, sum: Sha256::new() }
     }
 
+    /// Sums bytes that are not read or written.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.sum.update(bytes);
+    }
+
     /// Returns the sum of what has passed until now.
     pub(crate) fn sum(&self) -> [u8; 32] {
         self.sum.clone().finalize().into()

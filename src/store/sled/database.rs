@@ -1,8 +1,10 @@
 //! One open database: guarded against its own failures, its commits numbered and made durable.
 
+use super::changed_keys::ChangedKeys;
 use super::entries::Entries;
 use super::pending::Pending;
 use super::sled_error::{damaged, failed};
+use super::snapshot::ChangedPairs;
 use super::{opening, snapshot};
 use crate::error::{Reason, Result};
 use crate::store::changes::ChangeLog;
@@ -14,7 +16,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 /// The folder with sled's files in a store's directory.
 pub(crate) const DATABASE: &str = crate::file_names::RECORDS;
@@ -36,6 +38,8 @@ struct Opened {
     latest: RwLock<Latest>,
     broken: AtomicBool,
     room: Room,
+    /// The snapshot, once it is known.
+    snapshot: Mutex<Option<snapshot::Kept>>,
 }
 
 /// The last commits.
@@ -43,6 +47,17 @@ struct Opened {
 struct Latest {
     commits: ChangeLog,
     pending: Pending,
+    /// The keys of rows that the snapshot does not have as they are.
+    changed: ChangedKeys,
+}
+
+impl Latest {
+    /// Notes that the snapshot has everything up to commit `number`.
+    fn kept(&mut self, number: CommitNumber) {
+        if number == self.commits.number() {
+            self.changed = ChangedKeys::since(number);
+        }
+    }
 }
 
 impl Sled {
@@ -61,9 +76,11 @@ impl Sled {
         opening::sync_all(folder)?;
         let room = Room::watch(folder.parent().unwrap_or(folder), folder)?;
         let (entries, broken) = (Entries::new(db, folder), AtomicBool::new(false));
-        let mut opened = Opened { entries, log, latest: RwLock::default(), broken, room };
+        let (latest, snapshot) = (RwLock::default(), Mutex::default());
+        let mut opened = Opened { entries, log, latest, broken, room, snapshot };
         let number = opened.guarded(|| opened.entries.number())?;
-        let latest = Latest { commits: ChangeLog::after(number), ..Latest::default() };
+        let (commits, changed) = (ChangeLog::after(number), ChangedKeys::since(number));
+        let latest = Latest { commits, changed, ..Latest::default() };
         opened.latest = RwLock::new(latest);
         Ok(Self(Arc::new(opened)))
     }
@@ -122,12 +139,50 @@ impl Opened {
         }
         for (key, value) in &batch.writes {
             latest.pending.insert(key, value.as_deref());
+            latest.changed.insert(key);
         }
         let number = latest.commits.push(replaced);
         if latest.pending.is_large() {
             self.settle(latest)?;
         }
         Ok(number)
+    }
+
+    /// Returns the number of the last commit, and the pairs that have changed since the commit of that number; none where
+    /// they are too many to be known.
+    fn changed(&self) -> Result<(CommitNumber, Option<(CommitNumber, ChangedPairs)>)> {
+        self.reading(|latest| {
+            let number = latest.commits.number();
+            let Some((since, keys)) = latest.changed.keys() else { return Ok((number, None)) };
+            let pair = |key: &Vec<u8>| Ok((key.clone(), latest.pending.value(&self.entries, key)?));
+            Ok((number, Some((since, keys.map(pair).collect::<Result<_>>()?))))
+        })
+    }
+
+    /// Keeps a snapshot of this origin but for the number of its last commit, by what has changed since the one before
+    /// where that is little, and returns about how many bytes that took.
+    fn keep_snapshot(&self, store: &dyn Store, origin: SnapshotOrigin) -> Result<u64> {
+        let (mut known, directory) = (lock(&self.snapshot), self.directory());
+        // One that cannot be read is made anew, and so is one after a failure.
+        let kept = known.take().or_else(|| snapshot::kept(directory).unwrap_or_default());
+        let (number, changed) = self.changed()?;
+        let origin = SnapshotOrigin { commits: number, ..origin };
+        let (kept, size) = match (kept, changed) {
+            (Some(kept), _) if kept.origin == origin => (kept, 0),
+            (Some(mut kept), Some((since, changed))) if kept.takes(origin, since, &changed) => {
+                self.room.check(Need::Grow(snapshot::size(&changed)))?;
+                let size = kept.add(directory, number, &changed)?;
+                (kept, size)
+            }
+            _ => {
+                let size = self.log.metadata().map_err(|it| files::failed(directory, &it))?.len();
+                self.room.check(Need::Grow(size))?;
+                (snapshot::keep(directory, store, origin)?, size)
+            }
+        };
+        *known = Some(kept);
+        self.latest().kept(number);
+        Ok(size)
     }
 
     /// Gives sled the commits that it does not have yet.
@@ -194,17 +249,13 @@ impl Store for Sled {
     }
 
     fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
-        let directory = self.0.directory();
         let StoreIdentity { store, incarnation } = identity;
-        let origin = SnapshotOrigin { store, incarnation, commits: self.number()? };
-        // One that cannot be read is made anew.
-        if snapshot::origin(directory).is_ok_and(|kept| kept == Some(origin)) {
-            return Ok(0);
-        }
-        let size = self.0.log.metadata().map_err(|cause| files::failed(directory, &cause))?.len();
-        self.room(Need::Grow(size))?;
-        snapshot::keep(directory, self, origin).map(|()| size)
+        self.0.keep_snapshot(self, SnapshotOrigin { store, incarnation, commits: 0 })
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Watches the room for a store in `directory`.

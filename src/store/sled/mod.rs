@@ -11,6 +11,7 @@
 //! | what cannot be opened stays so | a verified copy is kept beside it, served meanwhile, and gone on from |
 
 pub(super) mod build;
+mod changed_keys;
 pub(super) mod database;
 mod earlier_number;
 mod entries;

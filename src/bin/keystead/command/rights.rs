@@ -4,7 +4,7 @@
 use crate::Failure;
 use crate::explain::quoted_path;
 use keystead::internal::file_names::{
-    AUDIT, BALLAST, CELLS, INDEX, LOCK, PAGE, RECORDS, SNAPSHOT, SOCKET, STARTING,
+    AUDIT, BALLAST, CELLS, INDEX, LOCK, PAGE, RECORDS, SNAPSHOT, SNAPSHOT_CHANGES, SOCKET, STARTING,
 };
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ struct Part {
 
 const PARTS: [Part; 6] = [
     Part {
-        names: &[RECORDS, SNAPSHOT],
+        names: &[RECORDS, SNAPSHOT, SNAPSHOT_CHANGES],
         leaks: "the sealed objects and token keys, against which PINs are guessed without being counted, \
                 and public objects",
         helps: "change the PINs, and replace the keys where a PIN was easy to guess",
