@@ -47,16 +47,59 @@ impl Etcd {
 
     /// The same, by TLS or not, with these options.
     pub fn start_with(tls: Option<&ServerFiles>, options: &[&str]) -> Self {
+        let [member] = Self::start_together(tls, options);
+        member
+    }
+
+    /// Starts a cluster of three members.
+    pub fn start_three() -> [Self; 3] {
+        Self::start_together(None, &[])
+    }
+
+    fn start_together<const N: usize>(tls: Option<&ServerFiles>, options: &[&str]) -> [Self; N] {
         for _ in 0..TRIES {
-            let directory = tempfile::Builder::new().prefix("etcd").tempdir().expect("a directory");
-            let scheme = if tls.is_some() { "https" } else { "http" };
-            let (keeper, port) = spawn(directory.path(), scheme, tls, options);
-            let mut etcd = Self { keeper, scheme, port, directory };
-            if etcd.answers() {
-                return etcd;
+            let ports = free_ports();
+            let peers = ports.map(|[_, peers]| format!("http://127.0.0.1:{peers}"));
+            let cluster: Vec<String> =
+                peers.iter().map(|peer| format!("{}={peer}", name_of(peer))).collect();
+            let cluster = ["--initial-cluster", &cluster.join(",")];
+            let options = [&cluster[..], options].concat();
+            let mut members = ports.map(|ports| Self::spawn(ports, tls, &options));
+            if members.iter_mut().all(Self::answers) {
+                return members;
             }
         }
         panic!("etcd does not start");
+    }
+
+    fn spawn([port, peers]: [u16; 2], tls: Option<&ServerFiles>, options: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("etcd").tempdir().expect("a directory");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let clients = format!("{scheme}://127.0.0.1:{port}");
+        let peers = format!("http://127.0.0.1:{peers}");
+        let log = File::create(directory.path().join("log")).expect("a log");
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, ETCD, "--name", &name_of(&peers), "--logger", "zap"]);
+        command.arg("--data-dir").arg(directory.path().join("data"));
+        command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
+        command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
+        command.args(["--heartbeat-interval", "50", "--election-timeout", "500"]);
+        if let Some(ServerFiles { authority, certificate, key }) = tls {
+            command.args(["--client-cert-auth", "--trusted-ca-file"]).arg(authority);
+            command.arg("--cert-file").arg(certificate).arg("--key-file").arg(key);
+        }
+        command.args(options).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        Self { keeper: command.spawn().expect("a shell"), scheme, port, directory }
+    }
+
+    /// Returns true where this member leads the cluster.
+    pub fn leads(&self) -> bool {
+        let status = self.control(&["endpoint", "status", "--write-out", "fields"]);
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect("a field");
+            line.rsplit(' ').next().map(str::to_owned)
+        };
+        field("\"MemberID\"") == field("\"Leader\"")
     }
 
     /// Returns the address of its clients, as `host:port`.
@@ -104,31 +147,6 @@ impl Drop for Etcd {
     }
 }
 
-fn spawn(
-    directory: &Path,
-    scheme: &str,
-    tls: Option<&ServerFiles>,
-    options: &[&str],
-) -> (Child, u16) {
-    let [port, peers] = free_ports();
-    let (clients, peers) =
-        (format!("{scheme}://127.0.0.1:{port}"), format!("http://127.0.0.1:{peers}"));
-    let log = File::create(directory.join("log")).expect("a log");
-    let mut command = Command::new("sh");
-    command.args(["-c", KEEPER, ETCD, "--name", "one", "--logger", "zap"]);
-    command.arg("--data-dir").arg(directory.join("data"));
-    command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
-    command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
-    command.args(["--initial-cluster", &format!("one={peers}")]);
-    command.args(["--heartbeat-interval", "50", "--election-timeout", "500"]);
-    if let Some(ServerFiles { authority, certificate, key }) = tls {
-        command.args(["--client-cert-auth", "--trusted-ca-file"]).arg(authority);
-        command.arg("--cert-file").arg(certificate).arg("--key-file").arg(key);
-    }
-    command.args(options).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
-    (command.spawn().expect("a shell"), port)
-}
-
 fn is_ready(file: &Path) -> bool {
     [
         "ready to serve client requests",
@@ -154,7 +172,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
+/// Names a member by the URL of its peers.
+fn name_of(peers: &str) -> String {
+    peers.replace([':', '/'], "")
+}
+
+fn free_ports<const N: usize>() -> [[u16; 2]; N] {
+    let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    // All are bound at once, so that they differ.
+    let listeners = [(); N].map(|()| [bind(), bind()]);
+    listeners.map(|pair| pair.map(|it| it.local_addr().expect("an address").port()))
 }

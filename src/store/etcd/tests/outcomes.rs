@@ -116,3 +116,28 @@ fn a_process_that_ends_leaves_nothing_that_arrives_after_the_next_has_begun() {
     assert_eq!(store.number().unwrap(), number);
     assert_eq!(value(&store, "late"), None);
 }
+
+#[test]
+fn the_death_of_a_leader_delays_commits_and_loses_none() {
+    if !skip::has_all("the death of a leader", &[member::ETCD, "etcdctl"]) {
+        return;
+    }
+    let [first, second, third] = member::Etcd::start_three();
+    let members = [first.address(), second.address(), third.address()];
+    let (dying, others): (Vec<_>, Vec<_>) =
+        [first, second, third].into_iter().partition(member::Etcd::leads);
+    let [leader] = <[_; 1]>::try_from(dying).expect("one leader");
+    let mut others = others.into_iter();
+    let fleet = Fleet::on(Arc::new(others.next().unwrap()));
+    let stores = ["one", "other"].map(|host| fleet.try_open(host, &members).unwrap());
+    stores[0].apply(&put("before", "1")).unwrap();
+    drop(leader);
+    for (at, store) in stores.iter().enumerate() {
+        store.apply(&only_first(&format!("after {at}"), "1")).unwrap();
+    }
+    let number = stores[1].number().unwrap();
+    wait_for(&stores[0], number);
+    for key in ["before", "after 0", "after 1"] {
+        assert!(stores.iter().all(|store| value(store, key).as_deref() == Some("1")), "{key}");
+    }
+}
