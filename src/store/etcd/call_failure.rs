@@ -8,8 +8,8 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub(super) struct CallFailure {
     pub(super) kind: FailureKind,
-    /// Set where only time has passed.
-    pub(super) is_timeout: bool,
+    /// The part of the cause that it tells: of several failures in a row, the most telling one is shown.
+    pub(super) detail: FailureDetail,
     text: String,
 }
 
@@ -28,6 +28,23 @@ pub(super) enum FailureKind {
     Refused,
 }
 
+/// The part of a failure's cause that is known, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum FailureDetail {
+    /// Time has passed.
+    Timeout,
+    /// The connection has ended.
+    Ended,
+    /// Another cause.
+    Told,
+    /// A certificate.
+    Certificate,
+}
+
+/// The signs of a certificate in an error, and those of a connection that the other side has ended.
+const OF_CERTIFICATES: [&str; 2] = ["certificate", "fatal alert"];
+const OF_ENDED: [&str; 3] = ["broken pipe", "reset by peer", "unexpected end"];
+
 /// The codes of gRPC by which etcd's refusals are told apart.
 const INVALID_ARGUMENT: i32 = 3;
 const PERMISSION_DENIED: i32 = 7;
@@ -44,17 +61,19 @@ impl CallFailure {
             }
             _ => FailureKind::Silent,
         };
-        Self { kind, is_timeout: false, text: format!("{member}: {}", told(error)) }
+        Self { kind, ..Self::silent(format_args!("{member}: {}", told(error))) }
     }
 
     /// Returns the failure of a member that has not answered in time.
     pub(super) fn timeout(member: &str) -> Self {
-        Self { is_timeout: true, ..Self::silent(format_args!("{member}: no answer in time")) }
+        let failure = Self::silent(format_args!("{member}: no answer in time"));
+        Self { detail: FailureDetail::Timeout, ..failure }
     }
 
     /// Returns the failure of a call that no answer came to.
     pub(super) fn silent(text: impl fmt::Display) -> Self {
-        Self { kind: FailureKind::Silent, is_timeout: false, text: text.to_string() }
+        let text = text.to_string();
+        Self { kind: FailureKind::Silent, detail: detail_of(&text), text }
     }
 
     /// Returns the error that this is to a caller.
@@ -78,6 +97,9 @@ impl CallFailure {
             FailureKind::Denied => {
                 "; etcd must let this host read and write below the fleet's prefix"
             }
+            FailureKind::Silent if self.detail == FailureDetail::Ended => {
+                "; a member that does not accept this host's certificate ends the connection, too"
+            }
             _ => "",
         };
         reason.detail(format_args!("{open}{}{cure}", self.text))
@@ -92,6 +114,15 @@ fn kind_of(code: i32, message: &str) -> FailureKind {
         INVALID_ARGUMENT if message.contains("user name is empty") => FailureKind::Denied,
         INVALID_ARGUMENT => FailureKind::Refused,
         _ => FailureKind::Silent,
+    }
+}
+
+fn detail_of(text: &str) -> FailureDetail {
+    let has = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    match text {
+        _ if has(&OF_CERTIFICATES) => FailureDetail::Certificate,
+        _ if has(&OF_ENDED) => FailureDetail::Ended,
+        _ => FailureDetail::Told,
     }
 }
 
@@ -115,6 +146,16 @@ fn told(error: &etcd_client::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_refused_is_seen_behind_connections_that_end() {
+        let detail = |text| CallFailure::silent(text).detail;
+        let alert = detail("transport error: received fatal alert: BadCertificate");
+        let ended = CallFailure::silent("transport error: stream closed because of a broken pipe");
+        assert!(CallFailure::timeout("a:1").detail < ended.detail && ended.detail < alert);
+        assert_eq!(alert, detail("invalid peer certificate: UnknownIssuer"));
+        assert!(ended.error().to_string().contains("does not accept this host's certificate"));
+    }
 
     #[test]
     fn only_what_etcd_refuses_is_known_not_to_be_done() {

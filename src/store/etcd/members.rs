@@ -88,8 +88,8 @@ impl Members {
             let left = limit.saturating_sub(began.elapsed());
             match self.call(each.min(left), async |client| call(client).await) {
                 Err(failure) if failure.kind == FailureKind::Silent => {
-                    // A member that says what is wrong tells more than one that says nothing.
-                    if !failure.is_timeout || telling.is_none() {
+                    let is_telling = |told: &CallFailure| failure.detail >= told.detail;
+                    if telling.as_ref().is_none_or(is_telling) {
                         telling = Some(failure.clone());
                     }
                     if left <= PAUSE {

@@ -85,10 +85,9 @@ fn a_wrong_certificate_is_said() {
     let strange_client =
         TlsFiles { certificate: unknown.certificate.clone(), key: unknown.key, ..own.clone() };
     let error = guarded.refusal(strange_client);
-    assert!(
-        error.to_string().contains("BadCertificate") || error.to_string().contains("UnknownCA"),
-        "{error}"
-    );
+    // etcd's word may be lost with the connection.
+    let says = ["BadCertificate", "UnknownCA", "does not accept this host's certificate"];
+    assert!(says.iter().any(|it| error.to_string().contains(it)), "{error}");
     let error = guarded.refusal(TlsFiles { certificate: unknown.certificate, ..own.clone() });
     assert_eq!(error.reason(), Reason::BadConfiguration, "key and certificate do not fit: {error}");
     let nonsense = guarded.files.path().join("nonsense");
