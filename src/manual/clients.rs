@@ -101,7 +101,8 @@
 //!
 //! # OpenSSH
 //!
-//! * `ssh-agent -P '/usr/lib/*'` names the folders from which it loads modules; `ssh-add -s` fails for others.
+//! * `ssh-agent` loads modules from below `/usr/lib` and `/usr/local/lib`; `-P` names other folders, and `ssh-add -s` fails
+//!   for the rest.
 //! * `ssh-keygen -D $MODULE` lists public keys without a PIN; certificates for users and hosts are signed with
 //!   `ssh-keygen -s authority.pub -D $MODULE`, or `-Us authority.pub` by the agent.
 //!

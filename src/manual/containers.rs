@@ -19,6 +19,8 @@
 //! `init` makes the store once, in a container that ends. The next one runs `keystead agent --stay`, which goes on
 //! until it is told to end. It writes in the two volumes and nowhere else, and wants no HOME, no TMPDIR, no
 //! capability, no network and no user that `/etc/passwd` knows.
+//! `keystead tokens` there (`podman exec keystead keystead tokens`) tells an orchestrator whether the agent answers; what
+//! starts it anew after its end is the orchestrator's (`--restart always` in the place of `--rm`).
 //!
 //! # What the agent needs
 //!

@@ -62,6 +62,9 @@
 //! before, and a reload bring it back: `nginx -c "$PWD/nginx.conf" -s reload`, under systemd `systemctl reload nginx`.
 //! `keystead disable www` stops it for a while, until `keystead enable www`, without a reload.
 //!
+//! Where Keystead is installed with its own user and group, the first lines and the two of `env` are left out, and
+//! `usermod -aG keystead www-data` takes the place of `group`.
+//!
 //! # An authority with certtool
 //!
 //! The authority's key is made on the token and never leaves it. `certtool` and `p11tool` (package `gnutls-bin`)

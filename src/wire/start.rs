@@ -187,7 +187,8 @@ fn check_owner(directory: &Path, mode: &str) -> Result<()> {
             let command =
                 if mode == MAKE { "keystead init LABEL" } else { "keystead agent --stay" };
             Err(absent(format_args!(
-                "no agent serves {}; only the store's owner can start it: `{}`",
+                "no agent serves {}; only the store's owner can start it: `{}`, or systemd by its units, \
+                 `systemctl enable --now keystead.socket`",
                 directory.display(),
                 by_owner(command, folder.uid())
             )))

@@ -89,6 +89,12 @@ fn the_configuration_and_the_manual_are_pages_made_of_the_same_text() {
         ] {
             assert!(manual.contains(said), "{said} is not in\n{manual}");
         }
+        // No mark of the text that it is made of is left.
+        let marked = manual.split_whitespace().find(|word| {
+            let inner = word.trim_matches(|it: char| !it.is_alphanumeric() && it != '*');
+            word.contains('`') || inner.len() > 2 && inner.starts_with('*') && inner.ends_with('*')
+        });
+        assert_eq!(marked, None);
         // What the crate's manual says, it says.
         let sentence = "The log names the reason. An import that fails changes nothing.";
         assert!(include_str!("../../src/manual/life.rs").contains(sentence));

@@ -18,7 +18,8 @@ use zeroize::Zeroizing;
 ///
 /// The file holds one moment of the store: all tokens with their keys, sealed under their PINs as in
 /// the store, and everything sealed once more under the passphrase. Material that was deleted or has
-/// expired is not in it. The store's owner and root may do this; no PIN is needed.
+/// expired is not in it. The store's owner and root may do this; no PIN is needed. A passphrase has 12 to
+/// 1000 bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The file, which appears when it is complete; - is standard output

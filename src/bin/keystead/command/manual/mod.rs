@@ -12,7 +12,7 @@ use std::{fs, io};
 
 /// Print a manual page, or write all of them
 ///
-/// `keystead manual | man -l -` shows it. keystead.toml is about the configuration, keystead.7 about a key's life,
+/// `keystead manual | man -l -` shows it, and `man -l DIRECTORY/keystead.7` one that was written. keystead.toml is about the configuration, keystead.7 about a key's life,
 /// ceremonies, backups, sealing, clients, recipes, containers and threats.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
