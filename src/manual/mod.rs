@@ -6,7 +6,6 @@
 //! * [`clients`]: which clients were run, what each needs to know, and where it stumbles.
 //! * [`configuration`]: every key of the configuration, and what holds without it.
 //! * [`containers`]: what an agent needs in a container, and a program in another.
-//! * [`fire`]: kills, losses of power, damage and thieves that it was put through, and what each shows.
 //! * [`installing`]: what packages and the installation without one bring, and what stays without them.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
@@ -14,6 +13,7 @@
 //! * [`migrating`]: how another token's objects come here, and which stay where they are.
 //! * [`pkcs11`]: which interfaces are served, and what of PKCS#11 3.2 is not.
 //! * [`program`]: the commands, and what each is for.
+//! * [`proofs`]: kills, losses of power, damage, thieves and clocks that it was put through, and what each shows.
 //! * [`properties`]: what a custom key tells of itself, as attributes and as JSON.
 //! * [`recipes`]: TLS, an authority, signed code, sealed backups, keys as the clouds' instructions make them.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
@@ -27,7 +27,6 @@ pub mod ceremony;
 pub mod clients;
 pub mod configuration;
 pub mod containers;
-pub mod fire;
 pub mod installing;
 pub mod life;
 pub mod log;
@@ -35,6 +34,7 @@ pub mod mechanisms;
 pub mod migrating;
 pub mod pkcs11;
 pub mod program;
+pub mod proofs;
 pub mod properties;
 pub mod recipes;
 pub mod sealing;

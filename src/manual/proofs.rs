@@ -1,0 +1,89 @@
+//! # Proofs
+//!
+//! Programs below `tests/fire`, and one beside the writer, do to Keystead what a bad day does. Each chooses by a
+//! seed; one that fails prints the command that plays it again. `tests/run` has a short run of each, `tests/run
+//! fire` a long one. Each has a control, which is part of the same run: something is broken on purpose, and the
+//! same judge has to find it, or it proves nothing. README has the figures of the last long run.
+//!
+//! ## Kills
+//!
+//! `crash`: three clients of each of four stores make, import, import again, delete, rotate, rename, disable and
+//! schedule keys, let them expire and change the PIN, all at once. They and the agents are killed at any moment, 300
+//! times, or 10,000.
+//!
+//! * It shows that an answer holds; that a change whose answer was lost happened wholly or not at all, and once; that
+//!   no key is doubled or revived; that other material is refused for ever; that every version opens what it has
+//!   sealed, and no other key does; that no call takes longer than 10 s; that the audit log verifies; and that of all
+//!   erase secrets that were ever there only those of present material are left in any file.
+//! * Its control: a change that is lost, half done, or made twice; a key that is revived, there twice, or has other
+//!   material; a PIN, an audit line or a secret that is gone; an erased secret that is left; a client that dies; a
+//!   call that takes too long.
+//! * It does not show what a loss of power does: what a killed process has written, the system still has.
+//!
+//! ## Losses of power
+//!
+//! `power`: what agents wrote and synced is recorded, and played to a moment at which the power goes. The unsynced is
+//! lost, kept, or torn at 512 bytes, and of the names in a folder the last are lost. A long run tries every moment.
+//!
+//! * It shows that the store opens, holds what was acknowledged, takes changes, has no erased secret, and that its
+//!   audit log verifies.
+//! * Its control: without syncs, or without those of `db/db` or of `slots`, it fails.
+//! * It does not show what disks do that lie about a sync, nor anything of the words in `generations`, which are never
+//!   relied on after a loss of power.
+//!
+//! ## Damage
+//!
+//! `damage`: parts of every file are flipped, cut off or blotted out; files are another store's, or an earlier day's.
+//!
+//! * It shows that a key is the right one, or missing and the file named by the log or `keystead doctor`; never another
+//!   key, or a deleted one; and that no program crashes or waits.
+//! * Its control: another key, a deleted one, a key that is missing in silence, another audit log, a client that
+//!   crashes, one that waits.
+//! * It does not show several damages at once, nor an earlier day's complete directory, which passes for the store
+//!   ([`threats`](super::threats)).
+//!
+//! ## Deleted means gone
+//!
+//! `gone`: a thief has the PIN and every file, and reads them by their documented formats, without an agent.
+//!
+//! * It shows that a key that was deleted, has expired or was destroyed cannot be had, neither from the files, a later
+//!   backup, the snapshot, nor from the memory of agent and client.
+//! * Its control: before they end, all of them can be had; a key that has not ended is found in the client's memory.
+//! * It does not show the inside of disks, swap, or copies of before.
+//!
+//! ## Clocks
+//!
+//! `clocks`: the clocks of an agent and of two clients jump back and forth, the agent is killed or stopped, and the
+//! machine is suspended, so that `CLOCK_BOOTTIME` goes on and `CLOCK_MONOTONIC` does not, with its clock or without.
+//! `seconds`: two clients use a key without a pause around the second of its end, while the agent is killed or stopped,
+//! or another client renews the key.
+//!
+//! * They show that a key ends by the latest time that the store has seen, by its own process's clock where that is
+//!   ahead, and by the time in suspension, and by none of them before; that each call that begins before that second
+//!   works and none that begins in it does; and that a renewed key works from the answer on.
+//! * Their controls: no expiry, no client's clock, no time in suspension is minded; keys that end early, or a second
+//!   late.
+//! * They do not show that the kernel's timers ring after a suspension. That the agent waits by one that counts it is
+//!   tested.
+//!
+//! ## Times
+//!
+//! `timing`: Welch's t of two classes of input for the compare of a PIN, of a GCM tag and of an HMAC, for the unpadding
+//! of PKCS#1 v1.5 and its implicit rejection, and for decapsulation by the three sets of ML-KEM.
+//!
+//! * It shows no difference beyond t = 5 three times in a row.
+//! * Its control: a comparison that stops at the first difference.
+//! * It does not show other machines, nor leaks that are smaller than the noise.
+//!
+//! ## Histories of a commit
+//!
+//! `histories`: every history of two steps, 1,089 of them, over the writer and what really proposes changes to it: the
+//! key is written, removed or expires; the writer is killed after any step of the commit, loses its power, or is
+//! overtaken by another opening of the store; a client that has lost its answer asks again. A long run has three steps
+//! and more ways to combine them.
+//!
+//! * It shows that what was answered stands, that a retry has the first answer, that a lost race has erased nothing,
+//!   and that what ended has no secret left.
+//! * Its control: a commit that compares nothing of what was judged; erasing before it is durable, or not at all; an
+//!   answer before it is durable; answers that are forgotten.
+//! * It does not show longer histories, or several keys at once.
