@@ -13,6 +13,7 @@ mod surroundings;
 pub(crate) mod trust;
 
 pub(crate) use file::LogLevel;
+pub use file::MAX_SIZE;
 pub(crate) use location::Location;
 
 use crate::clock::Seconds;

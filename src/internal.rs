@@ -30,7 +30,7 @@ pub mod clock {
     };
 }
 pub mod config {
-    pub use crate::config::{Config, Log, STORE_VARIABLE};
+    pub use crate::config::{Config, Log, MAX_SIZE, STORE_VARIABLE};
     pub mod logging {
         pub use crate::config::logging::{begin, open, open_for_agent, refused, repeat};
     }
@@ -76,6 +76,9 @@ pub mod key {
 pub mod lc {
     pub mod aes {
         pub use crate::lc::aes::{AesKey, Direction, Mode};
+    }
+    pub mod certificate {
+        pub use crate::lc::certificate::is_signed_by;
     }
     pub mod derivation_cost {
         pub use crate::lc::derivation_cost::check_cost;
@@ -180,6 +183,9 @@ pub mod presence {
 }
 pub mod secret {
     pub use crate::secret::Secret;
+}
+pub mod plain_file {
+    pub use crate::plain_file::{open, open_named, read_text};
 }
 pub mod store {
     pub use crate::store::check_snapshot;

@@ -24,6 +24,7 @@ pub mod manual;
 mod mechanism;
 mod module;
 mod object;
+mod plain_file;
 mod presence;
 mod secret;
 mod session;

@@ -2,8 +2,8 @@
 
 use super::bad;
 use crate::error::Result;
+use crate::plain_file;
 use serde::Deserialize;
-use std::io::Read;
 use std::path::Path;
 
 /// The least that is logged.
@@ -84,19 +84,13 @@ impl Default for File {
 }
 
 /// The most that is read of a configuration, in bytes.
-const MAX_SIZE: u64 = 1 << 20;
+pub const MAX_SIZE: u64 = 1 << 20;
 
 impl File {
     /// Reads the file at `path`; every error names the file, and the line where there is one.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let wrong = |why: &dyn std::fmt::Display| bad(format_args!("{}: {why}", path.display()));
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_SIZE).read_to_string(&mut text))
-            .map_err(|error| wrong(&error))?;
-        if text.len() as u64 == MAX_SIZE {
-            return Err(wrong(&"it is too long for a configuration"));
-        }
+        let text = plain_file::read_text(path, MAX_SIZE)
+            .map_err(|error| bad(format_args!("{}: {error}", path.display())))?;
         toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = 1 + before.matches('\n').count();

@@ -2,6 +2,7 @@
 
 use super::pending_syncs;
 use crate::error::{Error, Reason, Result};
+pub(crate) use crate::plain_file::open as open_to_read;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,17 +18,6 @@ pub(crate) fn open_private(path: &Path, create: bool) -> Result<File> {
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
         .open(path)
         .map_err(|cause| failed(path, &cause))
-}
-
-/// Opens a file to be read. What is no file is refused: a pipe could be waited for without end.
-pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
-    let without_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
-    let kind = file.metadata()?.file_type();
-    match kind.is_file() || kind.is_dir() {
-        true => Ok(file),
-        false => Err(io::Error::from_raw_os_error(libc::ENXIO)),
-    }
 }
 
 /// Removes a folder with everything in it, where there is one.
@@ -51,7 +41,12 @@ pub(crate) fn failed(path: &Path, cause: &io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,
         _ => Reason::StoreDamaged,
     };
-    let cure = match cause.raw_os_error() {
+    let number = match cause.kind() {
+        // A pipe, or a device.
+        io::ErrorKind::Unsupported => Some(libc::ENXIO),
+        _ => cause.raw_os_error(),
+    };
+    let cure = match number {
         Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP | libc::ENXIO) => {
             "; it is no file: move it away, and put the store's own back from a backup"
         }

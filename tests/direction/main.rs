@@ -45,6 +45,7 @@ const LEAVES: &[&str] = &[
     "file_names",
     "id",
     "installed",
+    "plain_file",
     "presence",
     "secret",
     "sys",

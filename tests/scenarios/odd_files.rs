@@ -1,9 +1,11 @@
 //! Files that ask for more than they are worth, or are none: the program says so at once, and nothing changes.
 
 use crate::rig::play;
+use crate::rig::token::USER_PIN;
 use crate::rig::world::World;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 /// `PBES2` (RFC 8018), PBKDF2 and scrypt (RFC 7914), and AES-256-CBC with its initial value.
 const PBES2: &[u8] = b"\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0D";
@@ -40,7 +42,68 @@ fn a_key_file_that_costs_too_much_to_open_is_refused_before_the_work() {
     });
 }
 
+#[test]
+fn a_pipe_with_a_name_is_refused_wherever_a_file_is_read_and_not_waited_for() {
+    play(|world| {
+        let path = |name: &str| world.path(name).to_str().unwrap().to_owned();
+        let [pipe, folder, key, public] = ["pipe", "folder", "key", "public.pem"].map(path);
+        fs::create_dir(&folder).unwrap();
+        let inside = world.path("folder").join("inside");
+        for name in [world.path("pipe"), inside] {
+            mkfifoat(CWD, &name, Mode::RUSR | Mode::WUSR).unwrap();
+        }
+        fs::write(&key, [7; 32]).unwrap();
+        fs::write(&public, PUBLIC).unwrap();
+        let _token = world.token();
+        let pin = path("pin");
+        fs::write(&pin, USER_PIN).unwrap();
+        for arguments in [
+            &["list", "--config", &pipe][..],
+            &["list", "--module", &pipe],
+            &["list", "--pin-file", &pipe],
+            &["wrap", &pipe, "--for", &public, "--out", "-"],
+            &["wrap", &key, "--for", &pipe, "--out", "-"],
+            &["import-many", &pipe, "--pin-file", &pin],
+            &["import-many", &folder, "--pin-file", &pin],
+            &["migrate", "--from", &pipe, "--pin-file", &pin],
+        ] {
+            let done = within_time(world.keystead_command(arguments));
+            let said = [done.stdout, done.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            let status = if arguments[1] == "--pin-file" { 4 } else { 1 };
+            assert_eq!(done.status.code(), Some(status), "{arguments:?}: {said}");
+            assert!(said.contains("no ordinary file"), "{arguments:?}: {said}");
+        }
+    });
+}
+
+#[test]
+fn what_a_shell_brings_through_a_pipe_is_read() {
+    play(|world| {
+        let _token = world.token();
+        let program = world.keystead_command(&[]);
+        let mut shell = Command::new("bash");
+        shell.args(["-c", "\"$0\" list --pin-file <(echo \"$1\") --json"]);
+        shell.arg(program.get_program()).arg(USER_PIN);
+        for (name, value) in program.get_envs() {
+            value.map(|value| shell.env(name, value));
+        }
+        let done = within_time(shell);
+        assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "[]", "{done:?}");
+    });
+}
+
 // --- what the scenarios are made of ---
+
+/// Runs a command that would wait for ever where it does not look at what it opens.
+fn within_time(command: Command) -> Output {
+    let mut limited = Command::new("timeout");
+    limited.arg("60").arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        value.map(|value| limited.env(name, value));
+    }
+    limited.output().unwrap()
+}
 
 /// Wraps a private key out of such a file.
 fn wrap(world: &World, file: &[u8]) -> Output {

@@ -247,6 +247,9 @@ fn remedy(error: &io::Error) -> &'static str {
         ErrorKind::InvalidFilename => "the name is too long, or has bytes that it may not have",
         ErrorKind::InvalidData => "it should be text, in UTF-8",
         ErrorKind::UnexpectedEof => "it ends too early: is it complete?",
+        ErrorKind::Unsupported => {
+            "a file is read, or a pipe that the shell makes: `<(command)`, or `-` where that is standard input"
+        }
         ErrorKind::BrokenPipe => "the program that reads or writes the other end has ended",
         ErrorKind::FileTooLarge => "a limit of this process (`ulimit -f`), or of its file system",
         _ if error.raw_os_error() == Some(libc::EBADF) => {

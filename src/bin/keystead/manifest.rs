@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use clap::builder::TypedValueParser;
 use csv::{ErrorKind, Position, StringRecord, Trim};
 use keystead::internal::key::ExpiryAction;
+use keystead::internal::plain_file;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fs;
@@ -91,7 +92,7 @@ pub(crate) fn read(source: &Path) -> Result<Vec<ManifestEntry>, Failure> {
 
 fn contents(source: &Path) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
-    fs::File::open(source)
+    plain_file::open_named(source)
         .and_then(|file| file.take(MAX_SIZE).read_to_end(&mut text))
         .map_err(|error| Failure::of_file(source, &error))?;
     match text.len() as u64 {

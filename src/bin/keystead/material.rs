@@ -7,6 +7,7 @@ use keystead::internal::error::Error;
 use keystead::internal::lc::pkcs8;
 use keystead::internal::object::Attributes;
 use keystead::internal::object::kinds::{self, Kind};
+use keystead::internal::plain_file;
 use keystead::internal::secret::Secret;
 use keystead::internal::sys;
 use pkcs11_sys::{CKA_KEY_TYPE, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKO_PRIVATE_KEY};
@@ -117,7 +118,7 @@ pub(crate) fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
                 .hint("name a file, or bring the material through a pipe"));
         }
         true => (sys::inherited(0), "standard input".as_ref()),
-        false => (File::open(file), file),
+        false => (plain_file::open_named(file), file),
     };
     let text = open.and_then(fill).map_err(|error| Failure::of_file(name, &error))?;
     match text.len() {
@@ -125,7 +126,7 @@ pub(crate) fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
             .hint("is it the right file?")),
         MAX_SIZE.. => {
             Err(Failure::new(format_args!("{}: it is too long for a key", name.display()))
-                .hint("is it the right file? Data are sealed, not imported: `keystead seal`"))
+                .hint("is it the right file? A key, a digest, a signature or a certificate is read here; `keystead seal` takes data of any size"))
         }
         _ => Ok(text),
     }

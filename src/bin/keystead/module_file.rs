@@ -1,8 +1,8 @@
 //! The file of a module, before it is loaded: one that was cut off would end this program with a signal.
 
 use crate::Failure;
-use std::fs::File;
-use std::io::Read;
+use keystead::internal::plain_file;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// The size of the header of an ELF file of 64 bits, in bytes, and what it begins with where its numbers begin with
@@ -18,7 +18,13 @@ const COUNT: usize = 0x3C;
 /// Fails where the module is shorter than it says of itself. What is no such file, or cannot be read, is left to the
 /// loader.
 pub(crate) fn check(module: &Path) -> Result<(), Failure> {
-    let Ok(mut file) = File::open(module) else { return Ok(()) };
+    let mut file = match plain_file::open(module) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            return Err(Failure::of_file(module, &error));
+        }
+        Err(_) => return Ok(()),
+    };
     let has = file.metadata().map_err(|error| Failure::of_file(module, &error))?.len();
     let mut header = [0; HEADER];
     if file.read_exact(&mut header).is_err() {

@@ -3,9 +3,9 @@
 
 use crate::Failure;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use keystead::internal::plain_file;
 use keystead::internal::sys::take_variable;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -102,7 +102,9 @@ fn table() -> MutexGuard<'static, Vec<(String, Zeroizing<Vec<u8>>)>> {
 }
 
 fn from_file(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    File::open(file).and_then(first_line).map_err(|error| Failure::of_file(file, &error))
+    plain_file::open_named(file)
+        .and_then(first_line)
+        .map_err(|error| Failure::of_file(file, &error))
 }
 
 /// The longest line that is read for a PIN, in bytes.
@@ -130,7 +132,8 @@ pub(crate) fn first_line(mut file: impl Read) -> io::Result<Zeroizing<String>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{File, PinSource, first_line};
+    use super::{PinSource, first_line};
+    use std::fs::File;
     use std::io::{Read, Seek, Write};
 
     fn holding(bytes: &[u8]) -> File {

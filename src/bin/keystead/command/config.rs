@@ -2,8 +2,8 @@
 
 use crate::output;
 use crate::{Failure, Global};
-use keystead::internal::config::{Config, Log, STORE_VARIABLE};
-use keystead::internal::installed;
+use keystead::internal::config::{Config, Log, MAX_SIZE, STORE_VARIABLE};
+use keystead::internal::{installed, plain_file};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -79,7 +79,8 @@ fn source(global: &Global, config: &Config, key: &str, in_file: &[String]) -> St
 /// Returns the keys that a configuration file has.
 fn keys_of(file: Option<&Path>) -> Result<Vec<String>, Failure> {
     let Some(file) = file else { return Ok(Vec::new()) };
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::of_file(file, &error))?;
+    let text =
+        plain_file::read_text(file, MAX_SIZE).map_err(|error| Failure::of_file(file, &error))?;
     let table: toml::Table = text.parse().map_err(Failure::new)?;
     Ok(table.keys().cloned().collect())
 }

@@ -5,11 +5,11 @@ use super::finding::{Finding, note, problem, well};
 use crate::Failure;
 use crate::explain::MODULE_HINT;
 use keystead::internal::agent::outlets;
-use keystead::internal::config::{Config, Log, logging, trust};
+use keystead::internal::config::{Config, Log, MAX_SIZE, logging, trust};
 use keystead::internal::installed::{self, is_module_installed};
+use keystead::internal::plain_file;
 use rustix::fs::{Access as May, access};
 use rustix::process::geteuid;
-use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -119,7 +119,7 @@ pub(super) fn clients() -> Finding {
             "`keystead.module` in /usr/share/p11-kit/modules tells it; others name the module's path",
         );
     };
-    let text = fs::read_to_string(&file).unwrap_or_default();
+    let text = plain_file::read_text(&file, MAX_SIZE).unwrap_or_default();
     let module = text.lines().find_map(|line| line.strip_prefix("module:")).map(str::trim);
     match module.map(PathBuf::from) {
         Some(module) if !is_there(&module) => problem(

@@ -7,6 +7,7 @@ use super::source::{Source, SourceArguments, Wrapped};
 use crate::Failure;
 use crate::explain::code;
 use crate::mechanisms::{bare, numbered};
+use crate::module_file;
 use crate::outcome::Outcome;
 use crate::pin::PinOptions;
 use crate::wrapping::oaep;
@@ -139,6 +140,7 @@ impl Source for ModuleToken {
 }
 
 fn loaded(module: &Path) -> Result<Pkcs11, Failure> {
+    module_file::check(module)?;
     let name = module.display();
     let pkcs11 = Pkcs11::new(module).map_err(|error| match error {
         Error::LibraryLoading(error) => {
@@ -148,7 +150,11 @@ fn loaded(module: &Path) -> Result<Pkcs11, Failure> {
         other => Failure::new(format_args!("{name}: {other}")),
     })?;
     let arguments = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
-    pkcs11.initialize(arguments).map_err(|error| of_source(error).within(name))?;
+    pkcs11.initialize(arguments).map_err(|error| {
+        of_source(error).within(name).hint(
+            "does it find its configuration, and may this user read that? SoftHSM's is in SOFTHSM2_CONF, or /etc/softhsm",
+        )
+    })?;
     Ok(pkcs11)
 }
 

@@ -17,9 +17,10 @@ use keystead::internal::lc::rsa_oaep::Oaep;
 use keystead::internal::lc::{ec, ed25519, kw, random, rsa, x25519};
 use keystead::internal::object::Attributes;
 use keystead::internal::object::rules::rule;
+use keystead::internal::plain_file;
 use keystead::internal::secret::Secret;
 use pkcs11_sys::*;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -197,10 +198,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn read(file: &Path) -> Result<ObjectFile, Failure> {
     let mut contents = Vec::new();
-    if !file.metadata().is_ok_and(|about| about.is_file()) {
-        return Err(Failure::new("this is no ordinary file").hint("is it SoftHSM's own?"));
-    }
-    File::open(file)
+    plain_file::open(file)
         .and_then(|open| open.take(MAX_FILE).read_to_end(&mut contents))
         .map_err(|error| Failure::of_file(file, &error))?;
     ObjectFile::read(&contents).ok_or_else(|| {
