@@ -77,9 +77,6 @@ pub mod lc {
     pub mod aes {
         pub use crate::lc::aes::{AesKey, Direction, Mode};
     }
-    pub mod certificate {
-        pub use crate::lc::certificate::is_signed_by;
-    }
     pub mod derivation_cost {
         pub use crate::lc::derivation_cost::check_cost;
     }

@@ -76,6 +76,11 @@ impl KeptCertificate {
         self.parsed.tbs_certificate().issuer()
     }
 
+    /// Returns whether it names that one as its issuer, and not itself.
+    fn names_issuer(&self, other: &Self) -> bool {
+        self.issuer() != self.subject() && self.issuer() == other.subject()
+    }
+
     /// Returns whether it is of the key with that `SubjectPublicKeyInfo`.
     fn is_of(&self, info: &SubjectPublicKeyInfoOwned) -> bool {
         let told = self.parsed.tbs_certificate().subject_public_key_info();
@@ -83,9 +88,9 @@ impl KeptCertificate {
             && told.subject_public_key == info.subject_public_key
     }
 
-    /// Returns whether another one has its issuer's name, and the key by which it is signed.
+    /// Returns whether another one has its issuer's name, which is not its own, and the key by which it is signed.
     fn is_issued_by(&self, other: &Self) -> bool {
-        self.issuer() == other.subject()
+        self.names_issuer(other)
             && x509::is_signed_by(&self.der, &other.der).is_ok_and(|is_signed| is_signed)
     }
 
@@ -163,9 +168,16 @@ impl Chain {
         match chain.others.first() {
             Some(other) => {
                 let (subject, key) = (harmless(&other.subject().to_string()), &key.shown);
-                Err(Failure::refused(format_args!("{subject} is no issuer of {key}")).hint(
-                    "a chain is the key's own certificate, its issuer's, and so on: leave out the others",
-                ))
+                let is_forged = chain.certificates.iter().any(|it| it.names_issuer(other));
+                Err(match is_forged {
+                    true => Failure::refused(format_args!(
+                        "{subject} has the name of an issuer of {key}, and did not sign for it"
+                    ))
+                    .hint("`openssl verify -CAfile ISSUER FILE` says so too: ask who issued it"),
+                    false => Failure::refused(format_args!("{subject} is no issuer of {key}")).hint(
+                        "a chain is the key's own certificate, its issuer's, and so on: leave out the others",
+                    ),
+                })
             }
             None => Ok(chain),
         }
@@ -269,15 +281,17 @@ fn names(key: &ListedKey) -> Vec<Attribute> {
 
 /// Returns the certificate of the issuer of another, where the token has it; none of one that issued itself.
 fn issuer(session: &Session, of: &KeptCertificate) -> Result<Option<KeptCertificate>, Failure> {
-    if of.issuer() == of.subject() {
-        return Ok(None);
-    }
     let wanted = [
         Attribute::Class(ObjectClass::CERTIFICATE),
         Attribute::Subject(of.issuer().to_der().map_err(Failure::new)?),
     ];
-    let found = session.find_objects(&wanted)?;
-    found.first().map(|object| read(session, *object)).transpose()
+    for object in session.find_objects(&wanted)? {
+        let named = read(session, object)?;
+        if of.is_issued_by(&named) {
+            return Ok(Some(named));
+        }
+    }
+    Ok(None)
 }
 
 fn read(session: &Session, object: ObjectHandle) -> Result<KeptCertificate, Failure> {

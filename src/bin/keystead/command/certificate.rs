@@ -77,7 +77,17 @@ impl Put {
         let certificates = KeptCertificate::all_in(&material::contents(&self.file)?)?;
         let chain = Chain::only(&session, &key, certificates)?;
         chain.put(&session, &key)?;
-        report(global, "put", &key, chain.certificates.len() - 1)
+        report(global, "put", &key, chain.certificates.len() - 1)?;
+        let ended = chain.certificates.iter().map(|it| Ok((it, validity(&it.parsed)?[1])));
+        for (certificate, end) in ended.collect::<Result<Vec<_>, Failure>>()? {
+            if end <= Timestamp::now() && !global.json {
+                let subject = harmless(&certificate.subject().to_string());
+                output::done(format_args!(
+                    "no client takes it any more: {subject} was valid until {end}"
+                ))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,14 +4,14 @@ use super::seal::OutputFile;
 use crate::client::SessionMode;
 use crate::key_choice::KeyChoice;
 use crate::signing::{HashName, Message, Scheme};
-use crate::whole_file::Output;
 use crate::{Failure, Global, public_key};
 use pem_rfc7468::LineEnding;
 use std::net::IpAddr;
 use std::str::FromStr;
-use x509_cert::attr::{Attribute, Attributes};
+use x509_cert::attr::{Attribute, AttributeTypeAndValue, Attributes};
 use x509_cert::der::asn1::{BitString, Ia5String};
-use x509_cert::der::{self, Decode, Encode};
+use x509_cert::der::oid::db::rfc4519::COUNTRY_NAME;
+use x509_cert::der::{self, Decode, Encode, Tag, Tagged};
 use x509_cert::ext::ToExtension;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -57,10 +57,35 @@ fn subject(text: &str) -> Result<Name, String> {
         Some(parts) => from_widest(parts),
         None => text.to_owned(),
     };
-    Name::from_str(&name).map_err(|_| {
+    let is_cut = name.bytes().rev().take_while(|it| *it == b'\\').count() % 2 == 1;
+    let name = Name::from_str(&name).ok().filter(|_| !is_cut).ok_or_else(|| {
         "a name is written like CN=www.example.org,O=Example,C=CH or /C=CH/O=Example/CN=www.example.org"
             .to_owned()
-    })
+    })?;
+    name.iter().try_for_each(check_part)?;
+    Ok(name)
+}
+
+/// Refuses a part of a name that readers of requests do not take: one that is no text, an empty one, and a country of
+/// other than two letters (RFC 5280, appendix A).
+fn check_part(part: &AttributeTypeAndValue) -> Result<(), String> {
+    let value = part.value.value();
+    let is_text = matches!(
+        part.value.tag(),
+        Tag::Utf8String
+            | Tag::PrintableString
+            | Tag::Ia5String
+            | Tag::TeletexString
+            | Tag::BmpString
+    );
+    match part.oid {
+        _ if !is_text => Err("a part of it is no text".to_owned()),
+        _ if value.is_empty() => Err("a part of it is empty".to_owned()),
+        COUNTRY_NAME if value.len() != 2 || !value.iter().all(u8::is_ascii_alphabetic) => {
+            Err("C is a country's code of two letters (ISO 3166)".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns a name of OpenSSL's (`/C=CH/CN=a`, a slash in a part behind a backslash) as RFC 4514 writes it.
@@ -140,9 +165,7 @@ impl Arguments {
         };
         let der = request.to_der().map_err(Failure::new)?;
         let pem = pem_rfc7468::encode_string("CERTIFICATE REQUEST", LineEnding::LF, &der);
-        let mut out = Output::begin(global, &self.to.out, 0o666, self.to.force)?;
-        out.write(pem.map_err(Failure::new)?.as_bytes())?;
-        out.finish()
+        self.to.deliver(global, &key, ("request", pem.map_err(Failure::new)?.as_bytes()))
     }
 
     fn info(&self, public: &[u8]) -> der::Result<CertReqInfo> {
@@ -176,7 +199,12 @@ mod tests {
     fn a_name_of_openssls_is_the_same_name() {
         assert_eq!(from_widest("C=CH/O=A\\/B, Inc./CN=a"), "CN=a,O=A/B\\, Inc.,C=CH");
         assert_eq!(subject("CN=a,O=b,C=CH").unwrap(), subject("/C=CH/O=b/CN=a").unwrap());
-        for wrong in ["/CN", "CN", "a"] {
+        for right in ["CN=a\\\\", "CN=#0C0161", "C=CH,CN=\u{fc}"] {
+            assert!(subject(right).is_ok(), "{right}");
+        }
+        for wrong in
+            ["/CN", "CN", "a", "CN=", "CN=a\\", "C=DEU", "C=1", "CN=#0403414243", "/C=C/CN=a"]
+        {
             assert!(subject(wrong).is_err(), "{wrong}");
         }
     }

@@ -3,7 +3,7 @@
 use super::seal::OutputFile;
 use crate::client::SessionMode;
 use crate::key_choice::KeyChoice;
-use crate::whole_file::Output;
+use crate::whole_file::is_standard;
 use crate::{Failure, Global, openssh, output, public_key};
 use pem_rfc7468::LineEnding;
 
@@ -34,6 +34,10 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
         let info = public_key::info(&session, &key)?;
+        if self.format == Format::Der && global.json && is_standard(&self.to.out) {
+            return Err(Failure::usage("DER cannot stand in JSON")
+                .hint("--out FILE writes it to a file, --format pem is text"));
+        }
         let text = match self.format {
             Format::Pem => pem(&info)?.into_bytes(),
             Format::Der => info,
@@ -41,9 +45,7 @@ impl Arguments {
                 openssh::line(&info, &output::printable(key.shown.label()))?.into_bytes()
             }
         };
-        let mut out = Output::begin(global, &self.to.out, 0o666, self.to.force)?;
-        out.write(&text)?;
-        out.finish()
+        self.to.deliver(global, &key, ("public_key", &text))
     }
 }
 

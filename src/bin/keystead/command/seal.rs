@@ -39,6 +39,29 @@ pub(crate) struct OutputFile {
     pub force: bool,
 }
 
+impl OutputFile {
+    /// Writes a text about a key. For programs it is, under that name, a member of an object, or the object says in which
+    /// file it is.
+    pub(crate) fn deliver(
+        &self,
+        global: &Global,
+        key: &ListedKey,
+        (name, text): (&str, &[u8]),
+    ) -> Result<(), Failure> {
+        let (alias, key_id) = (&key.shown.alias, &key.shown.key_id);
+        let told = |name: &str, value: &str| {
+            output::json(&json!({ "alias": alias, "key_id": key_id, (name): value }))
+        };
+        if global.json && is_standard(&self.out) {
+            return told(name, std::str::from_utf8(text).map_err(Failure::usage)?);
+        }
+        let mut out = Output::begin(global, &self.out, 0o666, self.force)?;
+        out.write(text)?;
+        out.finish()?;
+        if global.json { told("file", &self.out.to_string_lossy()) } else { Ok(()) }
+    }
+}
+
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
