@@ -136,6 +136,13 @@ impl<'a> Output<'a> {
     }
 }
 
+/// Writes a file that all may read, in the place of what has its name. What a link of that name leads to stays.
+pub(crate) fn replace(global: &Global, path: &Path, text: &[u8]) -> Result<(), Failure> {
+    let mut file = Output::begin(global, path, 0o666, true)?;
+    file.write(text)?;
+    file.finish()
+}
+
 /// Makes a file's name durable, where the folder permits that.
 fn keep_name(path: &Path) -> io::Result<()> {
     match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {

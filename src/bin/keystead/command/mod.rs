@@ -141,7 +141,7 @@ impl Command {
             Self::Config(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
             Self::Completions(arguments) => arguments.run(line()),
-            Self::Manual(arguments) => arguments.run(line()),
+            Self::Manual(arguments) => arguments.run(global, line()),
         }
     }
 }

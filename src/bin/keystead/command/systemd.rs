@@ -1,6 +1,7 @@
 //! `keystead systemd`: the units that let systemd start the agent at a connection, and sweep
 //! every hour.
 
+use crate::whole_file::replace;
 use crate::{Failure, Global, output};
 use keystead::internal::config::{Config, Log};
 use keystead::internal::file_names::CELLS;
@@ -98,9 +99,7 @@ impl Arguments {
 
 fn write_all(global: &Global, directory: &Path, units: &[(&str, String)]) -> Result<(), Failure> {
     for (name, text) in units {
-        let file = directory.join(name);
-        global.check_outside_store(&file)?;
-        std::fs::write(&file, text).map_err(|error| Failure::of_file(&file, &error))?;
+        replace(global, &directory.join(name), text.as_bytes())?;
     }
     Ok(())
 }

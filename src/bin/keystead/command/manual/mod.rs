@@ -4,7 +4,8 @@
 mod roff;
 
 use crate::outcome::Outcome;
-use crate::{Failure, output};
+use crate::whole_file::replace;
+use crate::{Failure, Global, output};
 use clap::Command;
 use clap_mangen::Man;
 use std::path::{Path, PathBuf};
@@ -138,12 +139,10 @@ impl Topic {
 const PROGRAM: &str = "keystead";
 
 impl Arguments {
-    pub(crate) fn run(self, line: Command) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global, line: Command) -> Result<(), Failure> {
         let program = complete(line);
         match (self.out, self.page) {
-            (Some(directory), _) => {
-                write_all(program, &directory).map_err(|error| Failure::of_file(&directory, &error))
-            }
+            (Some(directory), _) => write_all(global, program, &directory),
             (None, None) => output::text(own_page(program)?),
             (None, Some(name)) => match TOPICS.iter().find(|topic| topic.is_called(&name)) {
                 Some(topic) => output::text(topic.page()),
@@ -153,20 +152,22 @@ impl Arguments {
     }
 }
 
-fn write_all(program: Command, directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let own = own_page(program.clone()).map_err(|failure| io::Error::other(failure.message()))?;
-    write_commands(&program, directory)?;
-    fs::write(directory.join(format!("{PROGRAM}.1")), own)?;
-    TOPICS.iter().try_for_each(|topic| fs::write(directory.join(topic.file()), topic.page()))
+fn write_all(global: &Global, program: Command, directory: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(directory).map_err(|error| Failure::of_file(directory, &error))?;
+    let write = |name: &str, text: &str| replace(global, &directory.join(name), text.as_bytes());
+    write(&format!("{PROGRAM}.1"), &own_page(program.clone())?)?;
+    write_commands(&program, &write)?;
+    TOPICS.iter().try_for_each(|topic| write(&topic.file(), &topic.page()))
 }
 
 /// Writes the pages of all commands below one.
-fn write_commands(above: &Command, directory: &Path) -> io::Result<()> {
+fn write_commands(
+    above: &Command,
+    write: &impl Fn(&str, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     for command in above.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let file = directory.join(Man::new(command.clone()).get_filename());
-        fs::write(file, page(command.clone())?)?;
-        write_commands(command, directory)?;
+        write(&Man::new(command.clone()).get_filename(), &page(command.clone())?)?;
+        write_commands(command, write)?;
     }
     Ok(())
 }
