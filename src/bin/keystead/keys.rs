@@ -246,11 +246,11 @@ impl Shown {
         })
     }
 
-    /// Returns whether a URI whose label fits names its material, its metadata or its public half.
+    /// Returns whether a URI whose label fits names its material, its metadata, its public half or its certificate.
     fn is_named_by(&self, uri: &Uri) -> bool {
         let own = self.object_type();
         let named = |it: &[u8]| match it {
-            b"public" => own == Some("private"),
+            b"public" | b"cert" => own == Some("private"),
             b"data" => true,
             it => own.is_some_and(|own| own.as_bytes() == it),
         };
@@ -311,6 +311,10 @@ pub(crate) fn check_alias(session: &Session, alias: &str) -> Result<(), Failure>
             "the alias {alias:?} begins or ends with white space"
         ))
         .hint("it would look like another without"));
+    }
+    if Uri::parse(alias).is_some() {
+        return Err(Failure::usage(format_args!("the alias {alias:?} reads as a PKCS#11 URI"))
+            .hint("no command could name the key by it: choose another"));
     }
     let taken = !by_alias(session, alias)?.is_empty() || !by_key_id(session, alias)?.is_empty();
     match taken {

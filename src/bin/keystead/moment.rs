@@ -113,12 +113,15 @@ pub(crate) fn span(seconds: Seconds) -> String {
     format!("{}{name}", seconds / unit)
 }
 
-/// The time until a moment in the largest unit that fits, rounded down.
+/// The time until a moment in the largest unit that fits, rounded down; but what is said right after it was set has not
+/// lost a unit yet.
 pub(crate) fn left(at: Timestamp, now: Timestamp) -> String {
     if at <= now {
         return "none".to_owned();
     }
-    let seconds = at.duration_since(now).as_secs();
+    let left = at.duration_since(now);
+    let seconds = left.as_secs() + i64::from(left.subsec_nanos() > 0);
+    let seconds = seconds + (seconds / 60).min(60);
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m", seconds / 60),
@@ -139,6 +142,13 @@ mod tests {
         assert_eq!(left(at(3 * 3_600 + 5), now), "3h");
         assert_eq!(left(at(125), now), "2m");
         assert_eq!(left(at(9), now), "9s");
+        for (asked, said) in
+            [(90 * 86_400, "90d"), (86_400, "1d"), (3_600, "1h"), (120, "2m"), (8, "8s")]
+        {
+            let later = now + jiff::SignedDuration::from_millis(900);
+            assert_eq!(left(at(asked), later), said);
+        }
+        assert_eq!(left(at(90 * 86_400 - 61), now), "89d");
         assert_eq!(left(at(0), now), "none");
     }
 

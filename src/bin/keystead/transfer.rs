@@ -284,7 +284,8 @@ fn check_length(material: &Secret, most: usize) -> Result<(), Failure> {
                 "{length} bytes are too long for OAEP alone, which takes {most} under this key"
             );
             Err(Failure::new(message).hint(
-                "all other forms take material of any length, under an import key that takes them",
+                "all other forms take material of any length, under an import key that `keystead import-key --form \
+                 rsa-aes` made",
             ))
         }
         _ => Ok(()),

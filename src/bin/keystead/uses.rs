@@ -62,7 +62,8 @@ impl fmt::Display for RecentUses {
             Self::Used { last, times } => {
                 write!(
                     f,
-                    "it was used in the last {DAYS} days: {times} times, last on {}",
+                    "it was used in the last {DAYS} days: {times} time{}, last on {}",
+                    if *times == 1 { "" } else { "s" },
                     date(*last)
                 )
             }

@@ -125,6 +125,15 @@ impl ImportKey {
         Ok(random::bytes::<16>()?.to_vec())
     }
 
+    /// Returns the name of the kind of form that it takes, as `import-key --form` has it.
+    pub(crate) const fn takes(&self) -> &'static str {
+        match self.form {
+            Form::OaepSha256 | Form::OaepSha1 => "oaep",
+            Form::MlKem | Form::MlKemJoined => "ml-kem",
+            _ => "rsa-aes",
+        }
+    }
+
     /// Ends it.
     pub(crate) fn destroy(&self, session: &Session) -> Result<(), Failure> {
         session.destroy_object(self.public)?;

@@ -201,6 +201,11 @@ fn failed(fault: Fault) -> Failure {
             Failure::new(format_args!("{}: {}", path.display(), audit::GONE))
                 .hint("put it back from a backup; a copy of the log needs the key beside it")
         }
+        Fault::File(path, error) if error.kind() == ErrorKind::PermissionDenied => {
+            Failure::of_file(&path, &error).hint(
+                "the log is for the store's owner and root: `runuser -u OWNER -- keystead audit`",
+            )
+        }
         Fault::File(path, error) => Failure::of_file(&path, &error),
         Fault::Line(..) => Failure::new(format_args!("the audit log is not whole: {fault}"))
             .hint("a copy kept elsewhere has what is gone; `keystead audit` shows what is left"),

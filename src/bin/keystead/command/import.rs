@@ -9,7 +9,7 @@ use crate::client::{SessionMode, TokenArguments};
 use crate::file_passphrase::FilePassphrase;
 use crate::identifier::{Identifier, TakenIds};
 use crate::importing::{self, ImportRequest};
-use crate::keys::{self, ListedKey, check_alias};
+use crate::keys::{self, ListedKey, Shown, check_alias};
 use crate::material::Format;
 use crate::moment::ExpiryArgument;
 use crate::name::Name;
@@ -83,6 +83,21 @@ pub(crate) struct Arguments {
     /// The purpose of a new key, at most 255 bytes
     #[arg(long, value_name = "TEXT", requires = "new")]
     description: Option<String>,
+}
+
+/// Says of material that came again, and never expires now, where that is not what was asked for.
+fn say_endless(before: &Shown, asked: Option<ExpiryArgument>) -> Result<(), Failure> {
+    let had = match before.expires {
+        _ if asked.is_some() => return Ok(()),
+        Some(at) => format!("it would have expired {at}"),
+        None if before.waits() && before.material != "never imported" => {
+            "an earlier import's expiry is not this one's".to_owned()
+        }
+        None => return Ok(()),
+    };
+    output::done(format_args!(
+        "{had}: --expires gives an import its expiry, and `keystead set-expiry` every import"
+    ))
 }
 
 impl Arguments {
@@ -187,6 +202,9 @@ impl Arguments {
         };
         let readable = !self.no_public_key && public_key::make_beside(session, &key)?;
         key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))?;
+        if let (Some(before), None, false) = (import.target, key.shown.expires, global.json) {
+            say_endless(&before.shown, self.expires)?;
+        }
         if readable && !global.json {
             output::done(public_key::READABLE)?;
         }

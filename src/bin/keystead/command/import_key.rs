@@ -120,11 +120,12 @@ impl Arguments {
         let expires = i64::try_from(ends).map_err(Failure::new)?;
         let expires = Timestamp::from_second(expires).map_err(Failure::new)?;
         let public = made.public(session)?;
+        let form = made.takes();
         let json = output::pretty(&json!({
             "label": self.label, "id": hexadecimal(id), "type": self.pair_type.to_uppercase(),
-            "bits": public.bits(), "expires": expires, "public_key": pem,
+            "bits": public.bits(), "form": form, "expires": expires, "public_key": pem,
         }))?;
-        Ok(Report { name: public.name(), pem, json, expires })
+        Ok(Report { name: format!("{} for {form}", public.name()), pem, json, expires })
     }
 
     fn pair(&self) -> Result<PairType, Failure> {

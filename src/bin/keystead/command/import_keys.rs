@@ -20,16 +20,17 @@ pub(crate) struct Arguments {
     remove: Option<Name>,
 }
 
-const HEADER: [&str; 5] = ["LABEL", "ID", "TYPE", "EXPIRES", "LEFT"];
+const HEADER: [&str; 6] = ["LABEL", "ID", "TYPE", "FORM", "EXPIRES", "LEFT"];
 
 /// The columns that a narrow terminal does without.
-const SPARE: [usize; 2] = [4, 1];
+const SPARE: [usize; 2] = [5, 1];
 
 /// An import key as it is shown.
 struct Entry {
     label: Vec<u8>,
     id: Vec<u8>,
     name: String,
+    form: &'static str,
     expires: Option<Timestamp>,
 }
 
@@ -63,14 +64,14 @@ impl Arguments {
 impl Entry {
     fn of(session: &Session, key: &ImportKey) -> Result<Self, Failure> {
         let (label, id) = key.names(session)?;
-        let name = key.public(session)?.name();
-        Ok(Self { label, id, name, expires: expires(session, key.private())? })
+        let (name, form) = (key.public(session)?.name(), key.takes());
+        Ok(Self { label, id, name, form, expires: expires(session, key.private())? })
     }
 
     fn told(&self) -> Value {
         json!({
             "label": String::from_utf8_lossy(&self.label), "id": self.hexadecimal(),
-            "type": self.name, "expires": self.expires,
+            "type": self.name, "form": self.form, "expires": self.expires,
         })
     }
 
@@ -79,6 +80,7 @@ impl Entry {
             printable(&self.label),
             self.hexadecimal(),
             self.name.clone(),
+            self.form.to_owned(),
             self.expires.map_or("never".to_owned(), |at| at.to_string()),
             self.expires.map(|at| moment::left(at, now)).unwrap_or_default(),
         ]
