@@ -11,13 +11,17 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
+use keystead::internal::clock::SystemClock;
 use keystead::internal::config::{Config, trust};
 use keystead::internal::installed;
+use keystead::internal::module::token_settings;
+use keystead::internal::token::{PIN_TRIES, Slots};
 use keystead::internal::wire::{AgentLocation, Link};
 use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// The token, as the command line names it.
 #[derive(Debug, clap::Args)]
@@ -298,12 +302,28 @@ impl OpenToken {
             serial: info.serial_number(),
             ambiguous: self.ambiguous,
         };
-        match whose {
+        let is_wrong = explain::code(&error) == Some(RvError::PinIncorrect);
+        let left = is_wrong.then(|| self.tries_left(global, whose)).flatten();
+        let failure = match whose {
             UserType::So => explain::officer_login(error, named),
             _ => explain::login(error, named, info.so_pin_locked(), || {
                 explain::set_user_pin(global, named)
             }),
+        };
+        match left {
+            Some(left) => failure.with_tries_left(left),
+            None => failure,
         }
+    }
+
+    /// Returns the number of tries that are left for a PIN, where the agent tells.
+    fn tries_left(&self, global: &Global, whose: UserType) -> Option<u8> {
+        let config = global.configuration().ok()?;
+        let link = Link::new(AgentLocation::of(&config));
+        let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));
+        let (officer, user) = slots.info(self.slot.id()).ok()?.wrong;
+        let wrong = if matches!(whose, UserType::So) { officer } else { user };
+        PIN_TRIES.checked_sub(wrong).filter(|left| *left > 0)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Failure {
     /// The hint where there is no other.
     otherwise: &'static str,
     outcome: Outcome,
+    /// The number of wrong PINs that are left until the PIN is locked, where one was wrong.
+    tries_left: Option<u8>,
     /// Set where it says nothing, and ends with status 0.
     fine: bool,
 }
@@ -41,7 +43,8 @@ impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(error: impl Display) -> Self {
         let error = without_numbers(&error.to_string());
-        Self { error, hint: None, otherwise: LOG, outcome: Outcome::Failed, fine: false }
+        let (hint, otherwise, outcome) = (None, LOG, Outcome::Failed);
+        Self { error, hint, otherwise, outcome, tries_left: None, fine: false }
     }
 
     /// The same failure with something to do about it.
@@ -109,7 +112,15 @@ impl Failure {
 
     /// The command has said everything; only its exit status is to tell more.
     pub(crate) fn silent(outcome: Outcome) -> Self {
-        Self { error: String::new(), hint: None, otherwise: "", outcome, fine: false }
+        Self { outcome, error: String::new(), otherwise: "", ..Self::new("") }
+    }
+
+    /// The same failure, of a wrong PIN that may be wrong so many times more.
+    pub(crate) fn with_tries_left(self, left: u8) -> Self {
+        let tries = if left == 1 { "one try is" } else { &format!("{left} tries are") };
+        let hint =
+            format!("{tries} left until the PIN is locked; the right one starts the count anew");
+        Self { tries_left: Some(left), ..self.hint(hint) }
     }
 
     /// The same failure with that outcome.
@@ -185,9 +196,12 @@ impl Failure {
     /// Returns it as JSON on a line: its code and status, and the same words.
     fn json(&self) -> String {
         let (code, status) = (self.outcome.code(), self.outcome.status());
-        let error = json!({
+        let mut error = json!({
             "code": code, "status": status, "message": self.error, "hint": self.advice(),
         });
+        if let (Some(left), Some(members)) = (self.tries_left, error.as_object_mut()) {
+            members.insert("tries_left".to_owned(), left.into());
+        }
         format!("{}\n", json!({ "error": error }))
     }
 

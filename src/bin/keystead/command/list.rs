@@ -92,18 +92,19 @@ fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {
         key.key_id.clone(),
         key_type,
         key.origin.clone(),
-        status(key),
+        status(key, now),
         key.material.clone(),
         expires,
         left,
     ]
 }
 
-/// A key that waits for material is enabled or disabled all the same.
-fn status(key: &Shown) -> String {
-    match key.waits() && !key.enabled {
-        true => format!("{}, disabled", key.status),
-        false => key.status.clone(),
+/// A key that waits for material is enabled or disabled all the same; of one whose deletion is scheduled the time is left.
+fn status(key: &Shown, now: Timestamp) -> String {
+    match (key.deletion, key.waits() && !key.enabled) {
+        (Some(at), _) => format!("{} in {}", key.status, moment::left(at, now)),
+        (None, true) => format!("{}, disabled", key.status),
+        (None, false) => key.status.clone(),
     }
 }
 
