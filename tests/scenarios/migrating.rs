@@ -295,6 +295,21 @@ fn a_dry_run_says_of_keys_with_one_name_what_the_run_does() {
 }
 
 #[test]
+fn a_dry_run_knows_a_renamed_key_by_its_material() {
+    play(|world| {
+        let other = Other::made(world);
+        other.tool(&["--keygen", "--key-type", "AES:32", "--label", "before"]);
+        let _token = world.token();
+        works(&other.migrate(world, Place::Files, &[]));
+        works(&with_pin(world, &["rename", "before", "after"]));
+        for more in [&["--dry-run", "--json"][..], &["--json"]] {
+            let rows = rows(&other.migrate(world, Place::Files, more));
+            assert_eq!(row(&rows, "before", "secret key")["result"], "there already", "{more:?}");
+        }
+    });
+}
+
+#[test]
 fn a_wrong_pin_or_token_and_a_damaged_file_are_said_and_nothing_is_copied() {
     play(|world| {
         let other = Other::made(world);

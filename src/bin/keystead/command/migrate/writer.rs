@@ -114,8 +114,12 @@ impl<'a> Writer<'a> {
         // By which the token would take it for that key's.
         let is_named =
             |key: &ListedKey| !object.id().is_empty() && key.shown.id_bytes() == object.id();
+        // In a dry run nothing goes to a custom key, and so no other one's material is refused.
         let is_likely = |key: &&ListedKey| {
-            key.shown.label() == object.label() || key.shown.waits() || is_named(key)
+            self.dry_run
+                || key.shown.label() == object.label()
+                || key.shown.waits()
+                || is_named(key)
         };
         if let Some(key) = self.same(&arriving, self.there.iter().filter(is_likely))? {
             return Ok(Outcome::There(Some(Box::new(key.shown.clone()))));
