@@ -10,7 +10,9 @@ use keystead::internal::object::kinds::{self, Kind};
 use keystead::internal::plain_file;
 use keystead::internal::secret::Secret;
 use keystead::internal::sys;
-use pkcs11_sys::{CKA_KEY_TYPE, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKO_PRIVATE_KEY};
+use pkcs11_sys::{
+    CKA_KEY_TYPE, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKK_RSA, CKO_PRIVATE_KEY,
+};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -76,6 +78,10 @@ pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
             CKO_PRIVATE_KEY if !kind.sets().is_empty() => failure.hint(
                 "a private key is PKCS#8, in PEM or DER; `keystead manual keystead.7`, \"What travels\", says \
                  how a raw seed becomes it",
+            ),
+            CKO_PRIVATE_KEY if kind.key_type == CKK_RSA => failure.hint(
+                "a private key is PKCS#8, in PEM or DER, and an RSA key has 2048 bits, or what `rsa_minimum` says: \
+                 `openssl pkey -in FILE -noout -text` shows how many",
             ),
             CKO_PRIVATE_KEY => failure.hint(
                 "a private key is PKCS#8, in PEM or DER: `openssl pkcs8 -topk8 -nocrypt` makes it",
