@@ -289,7 +289,9 @@ fn a_dry_run_says_of_keys_with_one_name_what_the_run_does() {
             results.map(|result| result.replace("to be copied", "copied")).collect()
         };
         let promised = results(&["--dry-run", "--json"]);
-        assert_eq!(promised.iter().filter(|result| *result == "copied").count(), 2, "{promised:?}");
+        // The files have chance names: whichever key comes first has its names.
+        let copied = promised.iter().filter(|result| *result == "copied").count();
+        assert!((2..=3).contains(&copied), "{promised:?}");
         assert_eq!(results(&["--json"]), promised);
     });
 }
