@@ -135,7 +135,7 @@ impl Config {
         let (store, is_configured) = match &around.store {
             Some(named) => {
                 let store = from_environment(named)?;
-                let is_configured = configured.is_ok_and(|configured| configured == store);
+                let is_configured = configured.is_ok_and(|configured| configured.is(&store));
                 (store, is_configured)
             }
             None => (configured?, true),
@@ -175,8 +175,9 @@ impl Config {
             let own = [Some(directory.as_path()), store.local()];
             if let Some(path) = path.filter(|path| {
                 own.into_iter().flatten().any(|own| file_names::is_of_store(path, own))
+                    || file_names::is_of_any_store(path)
             }) {
-                return Err(wrong(key, format!("{} is the store's own", path.display())));
+                return Err(wrong(key, format!("{} is a store's own", path.display())));
             }
         }
         Ok(Self {
@@ -357,7 +358,7 @@ mod tests {
             "store = '/s'\nlog = '/s/db/db'",
             "store = '/s'\nagent_directory = '/a'\nmetrics = '/a/generations'",
         ] {
-            assert!(load(text).unwrap_err().contains("the store's own"), "{text}");
+            assert!(load(text).unwrap_err().contains("a store's own"), "{text}");
         }
         load("store = '/s'\nmetrics = '/s/figures.prom'\nlog = '/s/log'").unwrap();
     }

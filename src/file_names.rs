@@ -89,6 +89,18 @@ pub(crate) fn is_of_store(file: &Path, directory: &Path) -> bool {
     })
 }
 
+/// Returns whether a file is the own one of any store that is there.
+pub(crate) fn is_of_any_store(file: &Path) -> bool {
+    let named = file.parent().and_then(|folder| folder.canonicalize().ok());
+    let real = file.canonicalize().ok();
+    let mut above = named.iter().chain(&real).flat_map(|it| it.ancestors());
+    let is_store = |it: &Path| {
+        // A file of that name alone makes no store.
+        it.join(CELLS).is_file() && [LOCK, AUDIT, RECORDS].iter().any(|name| it.join(name).exists())
+    };
+    above.any(|it| is_store(it) && is_of_store(file, it))
+}
+
 fn is_own(name: &str) -> bool {
     const OWN: [&str; 9] = [CELLS, SOCKET, LOCK, STARTING, PAGE, AUDIT, RECORDS, SNAPSHOT, BALLAST];
     // What is in the making, or set aside, has something behind the name.
@@ -101,7 +113,7 @@ fn is_own(name: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{RECORDS_DAMAGED, SNAPSHOT_MADE, is_of_store};
+    use super::{RECORDS_DAMAGED, SNAPSHOT_MADE, is_of_any_store, is_of_store};
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -124,5 +136,12 @@ mod tests {
         assert!(is_of_store(&folder.join("slots"), &store));
         assert!(is_of_store(&store.join("slots"), &folder));
         assert!(is_of_store(&file, &store));
+        assert!(!is_of_any_store(&file), "of a store there is more than one file");
+        std::fs::create_dir(store.join("db")).unwrap();
+        for own in [file, folder.join("db/db"), store.join("lock"), store.join("db/db")] {
+            assert!(is_of_any_store(&own), "{}", own.display());
+        }
+        assert!(!is_of_any_store(&store.join("figures.prom")));
+        assert!(!is_of_any_store(&place.path().join("slots")));
     }
 }

@@ -37,6 +37,12 @@ impl Location {
         }
     }
 
+    /// Returns whether both are one place, also where a link leads to it.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let real = |it: &Self| it.local().and_then(|directory| directory.canonicalize().ok());
+        self == other || real(self).is_some_and(|place| real(other) == Some(place))
+    }
+
     /// Returns the directory of this machine in which the records lie, if they do.
     pub fn local(&self) -> Option<&Path> {
         match self {
