@@ -83,7 +83,10 @@ impl Allowance {
             })
             .collect();
         if self.niceness > 0 {
-            lines.push(format!("runs after others (niceness {})", self.niceness));
+            lines.push(match self.niceness {
+                IDLE => "runs only when nothing else does (SCHED_IDLE)".to_owned(),
+                niceness => format!("runs after others (niceness {niceness})"),
+            });
         }
         lines
     }

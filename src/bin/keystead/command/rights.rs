@@ -6,6 +6,7 @@ use crate::explain::quoted_path;
 use keystead::internal::file_names::{
     AUDIT, BALLAST, CELLS, INDEX, LOCK, PAGE, RECORDS, SNAPSHOT, SNAPSHOT_CHANGES, SOCKET, STARTING,
 };
+use keystead::internal::sys::Way;
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -214,18 +215,20 @@ fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
 
 /// Finds problems of the folders above a file: a user who can write in one can replace the file.
 pub(crate) fn above(file: &Path) -> Vec<Failure> {
-    let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let folders: BTreeSet<&Path> =
-        [file, &real].into_iter().flat_map(|file| file.ancestors().skip(1)).collect();
+    let way = Way::to(file).map(|way| way.steps).unwrap_or_default();
+    let on_way = way.split_last().map(|(_, before)| before).unwrap_or_default();
+    let on_way = on_way.iter().map(|step| step.path.as_path());
+    // What is not there yet, or cannot be reached, has a way all the same.
+    let folders: BTreeSet<&Path> = file.ancestors().skip(1).chain(on_way).collect();
     folders.into_iter().filter_map(|folder| in_place(folder, file)).collect()
 }
 
 fn in_place(folder: &Path, file: &Path) -> Option<Failure> {
-    let found = folder.metadata().ok()?;
+    let found = folder.symlink_metadata().ok()?;
     let exchange = format!("can put something else in the place of {}", file.display());
     let said = if is_strangers(&found) {
         format!("{} is user {}'s, who {exchange}", folder.display(), found.uid())
-    } else if is_open(&found) && found.mode() & STICKY == 0 {
+    } else if !found.is_symlink() && is_open(&found) && found.mode() & STICKY == 0 {
         format!("others can write in {}: they {exchange}", folder.display())
     } else {
         return None;

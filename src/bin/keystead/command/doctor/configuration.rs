@@ -3,14 +3,15 @@
 use super::super::agent;
 use super::finding::{Finding, note, problem, well};
 use crate::Failure;
-use crate::explain::MODULE_HINT;
+use crate::explain::{MODULE_HINT, quoted_path};
 use keystead::internal::agent::outlets;
 use keystead::internal::config::{Config, Log, MAX_SIZE, logging, trust};
 use keystead::internal::installed::{self, is_module_installed};
 use keystead::internal::plain_file;
+use keystead::internal::sys::home_of;
 use rustix::fs::{Access as May, access};
 use rustix::process::geteuid;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The directories where p11-kit looks for modules.
@@ -51,9 +52,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             "correct `audit_syslog`: it is where syslog or journald listens, usually /dev/log";
         findings.push(problem("audit_syslog", Failure::new(message).hint(mend)));
     }
-    // Which the agent writes, as the store's owner.
-    let metrics = config.metrics.as_ref().filter(|_| owner == geteuid().as_raw());
-    for (about, file) in [("log", log), ("metrics", metrics)] {
+    // The agent writes both as the store's owner; what it cannot write it says itself.
+    let written = [("log", log), ("metrics", config.metrics.as_ref())];
+    for (about, file) in written.into_iter().filter(|_| owner == geteuid().as_raw()) {
         if let Some(file) = file.filter(|file| file.is_dir()) {
             let message = format_args!("{}: it is a directory", file.display());
             findings.push(problem(
@@ -92,11 +93,12 @@ fn hook(config: &Config, program: &Path, owner: u32) -> Option<Finding> {
 /// installed.
 pub(super) fn installation(config: &Config) -> Vec<Finding> {
     let named = [("module", &config.module), ("agent", &config.agent)];
-    let wrong = named.into_iter().filter_map(|(key, path)| {
+    let elsewhere = named.into_iter().filter_map(|(key, path)| {
         let path = path.as_ref().filter(|path| !path.is_file())?;
         let message = format_args!("{key} is {}, which is not there", path.display());
         Some(Failure::new(message).hint(format_args!("correct `{key}` in the configuration")))
     });
+    let wrong: Vec<_> = elsewhere.chain(modes(config)).collect();
     let missing = installed::module().err().filter(|_| config.module.is_none());
     let missing = missing.map(|missing| Failure::new(missing).hint(MODULE_HINT));
     let unfinished = Path::new(UNPACKED).exists().then(|| {
@@ -105,14 +107,37 @@ pub(super) fn installation(config: &Config) -> Vec<Finding> {
         )
         .hint("as root, `dpkg --configure keystead` finishes its installation")
     });
-    let failures = wrong.chain(missing).chain(unfinished);
+    let failures = wrong.into_iter().chain(missing).chain(unfinished);
     failures.map(|failure| problem("installation", failure)).collect()
+}
+
+/// Finds a module that not all who may use the store can load, and a program that runs as another user than its own.
+fn modes(config: &Config) -> Vec<Failure> {
+    let module = config.module.clone().or_else(|| installed::module().ok());
+    let program = config.agent.clone().or_else(|| installed::program().ok());
+    let mode = |path: &PathBuf| path.metadata().ok().map(|about| about.permissions().mode());
+    let closed =
+        module.filter(|it| config.group.is_some() && mode(it).is_some_and(|it| it & 0o004 == 0));
+    let closed = closed.map(|module| {
+        Failure::new(format_args!("{}: not every user can load this module", module.display()))
+            .hint(format_args!("`chmod 644 {}`", quoted_path(&module)))
+    });
+    let raised = program.filter(|it| mode(it).is_some_and(|it| it & 0o6000 != 0));
+    let raised = raised.map(|program| {
+        let message = format_args!(
+            "{}: it runs with its owner's rights, whoever starts it",
+            program.display()
+        );
+        Failure::new(message).hint(format_args!("`chmod ug-s {}`", quoted_path(&program)))
+    });
+    closed.into_iter().chain(raised).collect()
 }
 
 /// Looks for p11-kit's module file, by which most programs find the module.
 pub(super) fn clients() -> Finding {
-    let file = P11_KIT.iter().map(|folder| Path::new(folder).join("keystead.module"));
-    let Some(file) = file.into_iter().find(|file| file.exists()) else {
+    let folders = P11_KIT.iter().map(PathBuf::from).chain(own_modules());
+    let mut files = folders.map(|folder| folder.join("keystead.module"));
+    let Some(file) = files.find(|file| file.exists()) else {
         return note(
             "clients",
             "p11-kit does not know the module",
@@ -138,6 +163,14 @@ pub(super) fn clients() -> Finding {
                 .hint("give it a line `module: /path/to/libkeystead.so`"),
         ),
     }
+}
+
+/// Returns the directory where p11-kit looks for this user's own modules.
+fn own_modules() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let home = || variable("HOME").or_else(|| home_of(geteuid().as_raw()));
+    let configuration = variable("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")));
+    Some(configuration?.join("pkcs11/modules"))
 }
 
 /// Returns whether p11-kit finds a module of that name.

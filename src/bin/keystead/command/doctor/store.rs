@@ -114,9 +114,15 @@ fn shut_out(config: &Config) -> Option<Finding> {
 
 /// Finds others who can reach what belongs to the store.
 fn rights(config: &Config) -> Vec<Failure> {
-    let group = config.group.as_deref().and_then(|name| agent::group(name).ok());
+    let group = config.group.as_deref().map(agent::group);
     let of_one = |directory| {
-        [rights::of_store(directory, group), rights::above(directory)].into_iter().flatten()
+        // Of a group that is not there it cannot be said what its members may.
+        let of_store = match &group {
+            Some(Err(_)) => Vec::new(),
+            Some(Ok(group)) => rights::of_store(directory, Some(*group)),
+            None => rights::of_store(directory, None),
+        };
+        [of_store, rights::above(directory)].into_iter().flatten()
     };
     let mut problems: Vec<_> = directories(config).flat_map(of_one).collect();
     let file = config
