@@ -29,6 +29,11 @@ impl Id {
         uuid::Uuid::try_parse_ascii(text).ok().map(|uuid| Self(*uuid.as_bytes()))
     }
 
+    /// The serial number of a token with this identity: sixteen characters.
+    pub fn serial(&self) -> String {
+        self.0.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The sixteen bytes.
     pub const fn bytes(&self) -> &[u8; 16] {
         &self.0

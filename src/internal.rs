@@ -200,7 +200,7 @@ pub mod text {
     pub use crate::text::{MAX_TEXT, escaped, harmless, unescaped, unhex};
 }
 pub mod token {
-    pub use crate::token::{PIN_TRIES, Settings, Slots, TokenInfo, serial};
+    pub use crate::token::{PIN_TRIES, Settings, Slots, TokenInfo};
 }
 pub mod v3_2 {
     pub use crate::v3_2::*;

@@ -1,22 +1,24 @@
 //! The report of expiries ahead: a Prometheus text file with every key's expiry, and a line
 //! in the log 30, 7 and 1 days before it.
 
-use super::figures::{self, EarlierEvents, Form, MetricsText, escaped};
+use super::figures::{self, EarlierEvents, Form, MetricsText, token_labels};
 use super::open_store::OpenStore;
 use super::outlets::Outlets;
 use crate::clock::{Seconds, TOLERANCE, timestamp};
-use crate::error::{Reason, Result};
+use crate::error::Result;
+use crate::file_names::is_of_any_store;
 use crate::id::Id;
 use crate::key::pin::TokenEntry;
 use crate::key::state::DAY;
 use crate::key::{KeyState, Origin, Role, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// The numbers of days before an expiry at which the log speaks of it.
 const NOTICES: [u64; 3] = [30, 7, 1];
@@ -39,6 +41,7 @@ pub(crate) struct ExpiryReport {
 
 /// One custom key, as far as the agent can see it.
 struct VisibleKey {
+    /// The labels of its token.
     token: String,
     key: Id,
     state: KeyState,
@@ -54,6 +57,13 @@ impl ExpiryReport {
     /// Reports what these places were not told, too.
     pub(crate) fn with_outlets(self, outlets: Arc<Outlets>) -> Self {
         Self { outlets, ..self }
+    }
+
+    /// Looks whether the file can be written, before there is anything to write.
+    pub(crate) fn look_at_place(&self, store: &OpenStore) {
+        if let Some(file) = &self.metrics {
+            note(store, file, begin(file).map(drop));
+        }
     }
 
     /// Looks ahead if it is time to; how long until the next look.
@@ -95,7 +105,7 @@ impl ExpiryReport {
     fn tell(&mut self, store: &OpenStore) -> Result<()> {
         let now = store.now();
         for (at, token, key) in expiring(store, now.saturating_add(NOTICES[0] * DAY))? {
-            if let Some(days) = notice(at, self.reported, now) {
+            if let Some(days) = due_notice(at, self.reported, now) {
                 log::warn!(
                     "custom key {key} of token {token:?} expires within {days} days, at second {at}"
                 );
@@ -104,13 +114,15 @@ impl ExpiryReport {
         self.reported = now;
         match &self.metrics {
             Some(file) => {
+                let file = file.clone();
                 let (tokens, keys) = custom_keys(store)?;
                 let mut text = metrics(&tokens, &keys, now);
                 let earlier = self.earlier.get_or_insert_with(|| EarlierEvents::read(store));
                 earlier.versions.extend(self.outlets.take_versions());
                 versions(&mut text, &keys, &earlier.versions);
                 figures::write(&mut text, store, &self.outlets, earlier.backup)?;
-                write(file, &text.text())
+                note(store, &file, write(&file, &text.text()));
+                Ok(())
             }
             None => {
                 // They would be kept for a file that there is not.
@@ -143,7 +155,7 @@ fn expiring(store: &OpenStore, until: Seconds) -> Result<Vec<(Seconds, String, I
 }
 
 /// The notice that fell due after `reported` and by `now`, the most urgent one.
-fn notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
+fn due_notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
     let due = |days: &u64| {
         let at = expiry.saturating_sub(days * DAY);
         reported < at && at <= now
@@ -151,18 +163,18 @@ fn notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
     NOTICES.into_iter().rfind(due).filter(|_| now < expiry)
 }
 
-/// Returns the labels of the tokens, each once, and the custom keys on them.
+/// Returns the labels of each token, and the custom keys on them.
 fn custom_keys(store: &OpenStore) -> Result<(BTreeSet<String>, Vec<VisibleKey>)> {
     let (mut tokens, mut keys) = (BTreeSet::new(), Vec::new());
     for (token, row) in store.tokens()? {
-        let label = TokenEntry::decode(&row.entry)?.label;
-        tokens.insert(label.clone());
+        let labels = token_labels(token, &TokenEntry::decode(&row.entry)?.label);
+        tokens.insert(labels.clone());
         store.each_readable_record(token, |found| {
             let id = found.known.id;
             if let Role::CustomKey(state) = &found.known.header.role {
                 let erasure = store.newest_outcome(token, id, state, &found.row)?;
                 let state = state.clone().expire(erasure, store.now());
-                keys.push(VisibleKey { token: label.clone(), key: id, state });
+                keys.push(VisibleKey { token: labels.clone(), key: id, state });
             }
             Ok(())
         })?;
@@ -189,7 +201,7 @@ fn versions(text: &mut MetricsText, keys: &[VisibleKey], made: &BTreeMap<String,
     for seen in keys.iter().filter(|seen| seen.state.origin == Origin::Generated) {
         let key = seen.key.to_string();
         let at = made.get(&key).copied().unwrap_or(0);
-        text.line(name, &format!("token=\"{}\",key_id=\"{key}\"", escaped(&seen.token)), at);
+        text.line(name, &format!("{},key_id=\"{key}\"", seen.token), at);
     }
 }
 
@@ -201,7 +213,7 @@ fn metrics(tokens: &BTreeSet<String>, keys: &[VisibleKey], now: Seconds) -> Metr
         for (status, name) in STATUSES {
             let fits = |seen: &&VisibleKey| seen.token == *token && seen.state.status() == status;
             let count = keys.iter().filter(fits).count();
-            let labels = format!("token=\"{}\",status=\"{name}\"", escaped(token));
+            let labels = format!("{token},status=\"{name}\"");
             text.line("keystead_custom_keys", &labels, count as u64);
         }
     }
@@ -210,14 +222,14 @@ fn metrics(tokens: &BTreeSet<String>, keys: &[VisibleKey], now: Seconds) -> Metr
     for token in tokens {
         let versions = keys.iter().filter(|seen| seen.token == *token);
         let sum = versions.map(|seen| u64::from(seen.state.version)).sum();
-        text.line(name, &format!("token=\"{}\"", escaped(token)), sum);
+        text.line(name, token, sum);
     }
     let expiring: Vec<(String, Seconds)> = keys
         .iter()
         .filter(|seen| seen.state.has_material())
         .filter_map(|seen| {
             let expiry = seen.state.expiry?;
-            Some((format!("token=\"{}\",key_id=\"{}\"", escaped(&seen.token), seen.key), expiry.at))
+            Some((format!("{},key_id=\"{}\"", seen.token, seen.key), expiry.at))
         })
         .collect();
     let name = "keystead_key_seconds_until_expiry";
@@ -241,34 +253,41 @@ fn metrics(tokens: &BTreeSet<String>, keys: &[VisibleKey], now: Seconds) -> Metr
     text
 }
 
-/// Replaces the file in one piece: a collector never sees a part of it.
-fn write(file: &Path, text: &str) -> Result<()> {
-    let failed = |error: std::io::Error| {
-        Reason::BadConfiguration.detail(format_args!("metrics: {}: {error}", file.display()))
-    };
-    check_replaced(file).map_err(failed)?;
-    let folder = file.parent().ok_or(Reason::BadConfiguration)?;
-    let mut fresh = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    fresh.write_all(text.as_bytes()).map_err(failed)?;
-    fresh.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
-    fresh.persist(file).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Notes whether the file can be written, for those who ask the agent, and logs where it cannot any more.
+fn note(store: &OpenStore, file: &Path, written: io::Result<()>) {
+    let failure = written.err().map(|error| format!("{}: {error}", file.display()));
+    if let Some(why) = store.troubles.note("metrics", failure) {
+        log::error!("metrics: {why}");
+    }
 }
 
-/// Refuses to replace what is no file of figures.
-fn check_replaced(file: &Path) -> std::io::Result<()> {
-    let about = match file.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        about => about?,
-    };
-    let mut begin = Vec::new();
-    if about.is_file() {
-        File::open(file)?.take(FIRST.len() as u64).read_to_end(&mut begin)?;
+/// Replaces the file in one piece: a collector never sees a part of it.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let mut fresh = begin(file)?;
+    fresh.write_all(text.as_bytes())?;
+    fresh.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    fresh.persist(file).map(drop).map_err(|error| error.error)
+}
+
+/// Begins a file that is to take that one's place. What is no file of figures is not replaced.
+fn begin(file: &Path) -> io::Result<NamedTempFile> {
+    let refused = |why: &str| Err(io::Error::other(why));
+    if is_of_any_store(file) {
+        return refused("it is a store's own");
     }
-    match about.is_file() && (begin.is_empty() || begin == FIRST.as_bytes()) {
-        true => Ok(()),
-        false => Err(ErrorKind::AlreadyExists.into()),
+    match file.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(found) if !found.is_file() => return refused("it is there and no regular file"),
+        Ok(_) => {
+            let mut begins = Vec::new();
+            File::open(file)?.take(FIRST.len() as u64).read_to_end(&mut begins)?;
+            if !begins.is_empty() && begins != FIRST.as_bytes() {
+                return refused("something else stands in it than metrics of keystead");
+            }
+        }
     }
+    NamedTempFile::new_in(file.parent().ok_or(ErrorKind::IsADirectory)?)
 }
 
 /// The beginning of every file of figures.
@@ -293,28 +312,34 @@ mod tests {
         write(&file, &figures).unwrap();
         std::fs::write(&file, "root:x:0:0\n").unwrap();
         let refused = write(&file, &figures).unwrap_err().to_string();
-        assert!(refused.contains("metrics: "), "{refused}");
+        assert!(refused.contains("something else stands in it"), "{refused}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "root:x:0:0\n");
-        assert!(write(place.path(), &figures).is_err());
+        let (pipe, link) = (place.path().join("pipe"), place.path().join("link"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for other in [place.path(), &pipe, &link] {
+            let refused = write(other, &figures).unwrap_err().to_string();
+            assert!(refused.contains("no regular file"), "{refused}");
+        }
     }
 
     #[test]
     fn each_notice_is_given_once_and_the_most_urgent_where_several_fell_due() {
         let expiry = NOW + 40 * DAY;
         let at = |days| expiry - days * DAY;
-        assert_eq!(notice(expiry, NOW, at(31)), None);
-        assert_eq!(notice(expiry, NOW, at(30)), Some(30));
-        assert_eq!(notice(expiry, at(30), at(29)), None);
-        assert_eq!(notice(expiry, at(29), at(7)), Some(7));
-        assert_eq!(notice(expiry, at(29), at(1)), Some(1));
-        assert_eq!(notice(expiry, at(1), expiry), None, "it has expired: that is another line");
+        assert_eq!(due_notice(expiry, NOW, at(31)), None);
+        assert_eq!(due_notice(expiry, NOW, at(30)), Some(30));
+        assert_eq!(due_notice(expiry, at(30), at(29)), None);
+        assert_eq!(due_notice(expiry, at(29), at(7)), Some(7));
+        assert_eq!(due_notice(expiry, at(29), at(1)), Some(1));
+        assert_eq!(due_notice(expiry, at(1), expiry), None, "it has expired: that is another line");
     }
 
     #[test]
     fn the_text_is_what_prometheus_reads() {
         let mut state = KeyState::awaiting_import();
         let waiting = VisibleKey {
-            token: "a \"token\"\\".into(),
+            token: token_labels(Id::new([9; 16]), "a \"token\"\\"),
             key: Id::new([1; 16]),
             state: state.clone(),
         };
@@ -323,14 +348,15 @@ mod tests {
         state.expiry = Some(Expiry { at: NOW + 90, action: ExpiryAction::Erase });
         let expiring = VisibleKey { token: waiting.token.clone(), key: Id::new([2; 16]), state };
         let id = expiring.key;
-        let tokens = BTreeSet::from([waiting.token.clone(), "empty".to_owned()]);
+        let empty = [8, 7].map(|byte| token_labels(Id::new([byte; 16]), "empty"));
+        let tokens = BTreeSet::from([waiting.token.clone()]).into_iter().chain(empty).collect();
         let text = metrics(&tokens, &[waiting, expiring], NOW).text();
-        let token = r#"token="a \"token\"\\""#;
+        let token = r#"token="a \"token\"\\",serial="0909090909090909""#;
         for line in [
             "# TYPE keystead_custom_keys gauge\n".to_owned(),
             format!("keystead_custom_keys{{{token},status=\"enabled\"}} 1\n"),
-            "keystead_custom_keys{token=\"empty\",status=\"enabled\"} 0\n".to_owned(),
-            "keystead_material_versions{token=\"empty\"} 0\n".to_owned(),
+            "keystead_custom_keys{token=\"empty\",serial=\"0808080808080808\",status=\"enabled\"} 0\n".to_owned(),
+            "keystead_material_versions{token=\"empty\",serial=\"0707070707070707\"} 0\n".to_owned(),
             format!("keystead_custom_keys{{{token},status=\"pending import\"}} 1\n"),
             format!("keystead_key_seconds_until_expiry{{{token},key_id=\"{id}\"}} 90\n"),
         ] {

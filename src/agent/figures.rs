@@ -6,6 +6,7 @@ use super::open_store::OpenStore;
 use super::outlets::{Outlets, PLACES};
 use crate::clock::Seconds;
 use crate::error::Result;
+use crate::id::Id;
 use crate::key::pin::{PIN_TRIES, TokenEntry};
 use crate::wire::message::{PROTOCOL, STORE_FORMAT};
 use std::collections::BTreeMap;
@@ -53,8 +54,13 @@ impl MetricsText {
 }
 
 /// Returns a label's value as the format has it.
-pub(super) fn escaped(label: &str) -> String {
+fn escaped(label: &str) -> String {
     label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+/// Returns the labels of a token: its own label, which others may have too, and its serial number.
+pub(super) fn token_labels(token: Id, label: &str) -> String {
+    format!("token=\"{}\",serial=\"{}\"", escaped(label), token.serial())
 }
 
 /// The times of what the audit log told before the agent began, in seconds since 1970 UTC.
@@ -186,11 +192,11 @@ pub(super) fn lost_before(file: &Path, place: &str) -> u64 {
 fn pins(text: &mut MetricsText, store: &OpenStore) -> Result<()> {
     let mut wrong = Vec::new();
     for (token, row) in store.tokens()? {
-        let label = escaped(&TokenEntry::decode(&row.entry)?.label);
+        let labels = token_labels(token, &TokenEntry::decode(&row.entry)?.label);
         // A token that is destroyed at this moment has no count any more.
         let Ok((_, (officer, user))) = store.cells.pins.of(token) else { continue };
         for (pin, count) in [("so", officer), ("user", user)] {
-            wrong.push((format!("token=\"{label}\",pin=\"{pin}\""), count));
+            wrong.push((format!("{labels},pin=\"{pin}\""), count));
         }
     }
     let name = "keystead_pin_wrong";

@@ -49,6 +49,7 @@ mod time;
 mod timer;
 mod token_entry;
 mod transaction;
+mod troubles;
 mod upgrade;
 mod usage_counts;
 mod waker;

@@ -12,6 +12,7 @@ use super::records_apart::check_records;
 use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
 use super::time::Time;
+use super::troubles::Troubles;
 use super::waker::Waker;
 use crate::clock::{Clock, Seconds};
 use crate::erasure::{Erasure, Tombstone};
@@ -44,6 +45,8 @@ pub(crate) struct OpenStore {
     logins: AtomicU64,
     /// Wakes the thread of the agent that waits for what is due.
     pub(crate) waker: Arc<Waker>,
+    /// The troubles that the agent has at the moment.
+    pub(crate) troubles: Troubles,
 }
 
 /// A record with everything that narrows it.
@@ -178,8 +181,8 @@ impl OpenStore {
         time.begin(cells.time.get(), &page);
         let logins = AtomicU64::new(0);
         let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
-        let waker = Arc::new(waker);
-        Ok(Self { directory, records, index, cells, page, time, logins, waker })
+        let (waker, troubles) = (Arc::new(waker), Troubles::default());
+        Ok(Self { directory, records, index, cells, page, time, logins, waker, troubles })
     }
 
     /// The latest time that an agent has made durable.

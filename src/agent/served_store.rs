@@ -117,6 +117,7 @@ impl ServedStore {
         let timer = Timer::new().map_err(absent)?;
         let expiry_report =
             ExpiryReport::new(options.metrics.clone(), seen).with_outlets(Arc::clone(&outlets));
+        expiry_report.look_at_place(&store);
         let (grace, kept, lacked_room) = (options.grace, Instant::now(), !store.has_room());
         Ok(Self {
             store,
@@ -284,7 +285,7 @@ fn start_writer(
     grace: Seconds,
 ) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
     let (jobs, receiver) = channel();
-    let writer = Writer::open(Arc::clone(store))?.with_grace(grace).telling(Arc::clone(outlets));
+    let writer = Writer::open_telling(Arc::clone(store), Arc::clone(outlets))?.with_grace(grace);
     let waker = Arc::clone(&store.waker);
     let run = move || {
         let ended = writer.run(&receiver);

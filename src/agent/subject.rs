@@ -48,6 +48,7 @@ impl Subject {
             Request::Backup | Request::BackupPart => ("a backup", None, None),
             Request::Used { token, .. } => ("a count of uses", Some(token), None),
             Request::OpenUses { key } => ("a key's uses", None, Some(key)),
+            Request::Troubles => ("the agent's troubles", None, None),
         };
         Self { what, token: token.copied(), object: object.copied() }
     }

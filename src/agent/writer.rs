@@ -54,6 +54,11 @@ pub(crate) struct Writer {
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted.
     pub(crate) fn open(store: Arc<OpenStore>) -> Result<Self> {
+        Self::open_telling(store, Arc::default())
+    }
+
+    /// The same. These places are told of each line of the audit log, also of what was in no file yet.
+    pub(crate) fn open_telling(store: Arc<OpenStore>, outlets: Arc<Outlets>) -> Result<Self> {
         let mut writer = Self {
             commits: store.records.number()?,
             kept_answers: KEPT_ANSWERS,
@@ -65,7 +70,7 @@ impl Writer {
             grace: 0,
             snapshots: Snapshots::default(),
             usage: UsageCounts::open(&store)?,
-            outlets: Arc::default(),
+            outlets,
             store,
         };
         if !writer.store.is_writable() {
@@ -117,13 +122,6 @@ impl Writer {
     /// Lets what falls due wait for so many seconds before it is erased.
     pub(crate) fn with_grace(self, grace: Seconds) -> Self {
         Self { grace, ..self }
-    }
-
-    /// Tells these places of each line of the audit log.
-    pub(crate) fn telling(self, outlets: Arc<Outlets>) -> Self {
-        let (head, waiting) = self.journal.head();
-        outlets.note_log((head.seq, waiting));
-        Self { outlets, ..self }
     }
 
     /// Works until no more jobs can come. An error means that the store has failed.

@@ -70,6 +70,11 @@ pub fn refused() -> Option<String> {
     usable(RequestedLog::of_process()?).err()
 }
 
+/// Returns the reason for which no line can be written to the file that this process logs to, if there is one.
+pub(crate) fn unwritable() -> Option<String> {
+    JOURNAL.load().as_deref()?.sink.check().err()
+}
+
 /// The variable and value by which an agent that this process starts logs to the same file.
 pub(crate) fn for_agent() -> Option<(&'static str, OsString)> {
     let journal = JOURNAL.load();

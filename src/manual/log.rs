@@ -61,8 +61,25 @@
 //! waits for them, nor one for the other. What a full queue cannot take, and what fails, is counted
 //! (`keystead_events_lost_total` in the metrics) and has a warning in the log, the first and every thousandth; it is not
 //! told again. The count goes on from the metrics file that an earlier agent left. An agent does not end for idleness
-//! before all is told; one that is told to end gives what waits two seconds, and counts the rest. An agent that is killed
+//! before all is told; one that is told to end gives what waits half a second, for which the next one waits, and counts the
+//! rest. What `keystead restore` writes into the log is told by no agent. An agent that is killed
 //! tells nothing of what waited, and does not count it. So the audit log stays the record; what is told is for a person who is to know soon.
+//!
+//! # Metrics
+//!
+//! `metrics` names a text file that the agent writes when it begins, every minute and when it ends, as Prometheus's node
+//! exporter collects them. It replaces nothing but an empty file or an earlier one of its own. Each token has its label and
+//! its serial number there, since several may have one label. `keystead doctor` says why it cannot be written.
+//!
+//! When a key is due to be rotated the agent cannot know: the interval is a property of the key, sealed like its alias. So
+//! `keystead_newest_version_timestamp_seconds` has the time of each generated key's newest version, 0 where no line of the
+//! audit log tells it, and the alarm has the interval, here 30 days and a day more, and the key IDs of those that have it:
+//!
+//! ```text
+//! time() - keystead_newest_version_timestamp_seconds{key_id=~"0190…|0191…"} > 31 * 86400
+//! ```
+//!
+//! `keystead show` says which interval a key has, and when it is due.
 //!
 //! # What is told
 //!

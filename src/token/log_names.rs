@@ -2,7 +2,7 @@
 
 use super::handles::HandleTarget;
 use super::loaded::{Loaded, RecordContent};
-use super::{Handle, Login, Token, serial};
+use super::{Handle, Login, Token};
 use crate::error::Error;
 use crate::id::Id;
 use crate::key::Event;
@@ -38,7 +38,7 @@ fn called(what: &str, id: Id, alias: &[u8]) -> String {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "token {}", serial(self.id))
+        write!(f, "token {}", self.id.serial())
     }
 }
 

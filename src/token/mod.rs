@@ -29,7 +29,6 @@ mod records;
 mod retry;
 mod rotate;
 mod searches;
-mod serial;
 mod slots;
 mod terms;
 mod usable;
@@ -39,7 +38,6 @@ mod wrap;
 mod zero_padding;
 
 pub(crate) use handles::Handle;
-pub use serial::serial;
 pub use slots::Slots;
 
 use crate::clock::{Clock, Seconds, check_ahead};

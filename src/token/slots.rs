@@ -5,7 +5,6 @@ use super::evictor::Evictor;
 use super::pin::check_length;
 use super::records::unexpected;
 use super::retry::retry_on_conflict;
-use super::serial::serial;
 use super::{Settings, Token, TokenInfo};
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
@@ -166,7 +165,7 @@ impl Slots {
         let request = Request::DestroyToken { token, label, authenticator, change };
         match self.link.ask(&request)? {
             Response::Done(records) => {
-                log::info!("destroyed: token {}", serial(token));
+                log::info!("destroyed: token {}", token.serial());
                 Ok(records)
             }
             _ => Err(unexpected()),
@@ -220,7 +219,7 @@ impl Slots {
         };
         self.link.make_store()?;
         self.link.ask(&request)?;
-        log::info!("initialised: token {}", serial(id));
+        log::info!("initialised: token {}", id.serial());
         Ok(id)
     }
 
@@ -286,7 +285,7 @@ pub(super) fn info(entry: &StoredToken) -> Result<TokenInfo> {
     let shown = TokenEntry::decode(&entry.entry)?;
     Ok(TokenInfo {
         label: Some(shown.label),
-        serial: serial(entry.id),
+        serial: entry.id.serial(),
         user_pin_set: shown.user.is_some(),
         wrong: entry.wrong,
         read_only: entry.read_only,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (5, 6);
+pub const PROTOCOL: (u16, u16) = (5, 7);
 
 /// The format of the store that this build writes; it reads the earlier ones. Since 2 a custom key's
 /// metadata has room for properties that a build does not know.
@@ -45,6 +45,9 @@ pub(crate) const MAX_CHANGES: usize = 1024;
 
 /// The most days in an answer to [`Request::OpenUses`]: usually there is one.
 pub(crate) const MAX_OPEN_DAYS: usize = 64;
+
+/// The most keys in an answer to [`Request::Troubles`].
+pub(crate) const MAX_TROUBLES: usize = 64;
 
 /// The most counts in one [`Request::Used`].
 pub(crate) const MAX_USES: usize = 4096;
@@ -220,6 +223,9 @@ pub enum Request {
         /// The custom key.
         key: Id,
     },
+    /// Asks for what the agent cannot do at the moment, though its configuration asks for it. For the store's owner and
+    /// root. Since protocol 7.
+    Troubles,
 }
 
 /// The answers of an agent.
@@ -316,6 +322,8 @@ pub enum Response {
     Working,
     /// Answers `OpenUses`: day (since 1970 UTC) and times.
     OpenUses(#[serde(deserialize_with = "list::<_, _, MAX_OPEN_DAYS>")] Vec<(u32, u64)>),
+    /// Answers `Troubles`: the configuration keys that cannot be met, and why.
+    Troubles(#[serde(deserialize_with = "list::<_, _, MAX_TROUBLES>")] Vec<(String, String)>),
 }
 
 /// Bytes of a backup: records without the shred layer that erasing takes away.

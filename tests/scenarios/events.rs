@@ -7,10 +7,11 @@ use crate::rig::{World, play};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
 use keystead::internal::sys::{Way, home_of};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -157,6 +158,66 @@ fn a_configuration_that_others_can_write_has_nothing_run_and_nothing_loaded() {
 }
 
 #[test]
+fn no_file_of_a_store_is_written_for_metrics_or_the_log() {
+    play(|world| {
+        world.token();
+        world.end_agent();
+        let cells = world.store().join("slots");
+        let before = fs::read(&cells).unwrap();
+        for key in ["metrics", "log"] {
+            world.configure(&format!("{key} = {cells:?}\nlog_level = \"debug\""));
+            for command in ["tokens", "doctor"] {
+                let refused = world.keystead(&[command]);
+                let said = [refused.stdout, refused.stderr].concat();
+                let said = String::from_utf8_lossy(&said).into_owned();
+                assert!(!refused.status.success(), "{said}");
+                assert!(said.contains(&format!("{key}: ")), "{said}");
+                assert!(said.contains("a store's own"), "{said}");
+            }
+        }
+        world.configure("");
+        let log = format!("{}:debug", cells.display());
+        // Its error would be a line of the log.
+        let mut refused = world.keystead_command(&["config", "--config", "/none"]);
+        let refused = refused.env("KEYSTEAD_LOG", log).output().unwrap();
+        assert!(!refused.status.success(), "{refused:?}");
+        let (now, kept) = (fs::read(&cells).unwrap(), b"configuration is wrong");
+        assert_eq!(now.len(), before.len());
+        assert!(!now.windows(kept.len()).any(|part| part == kept), "no line stands in it");
+        assert!(world.keystead(&["tokens"]).status.success());
+    });
+}
+
+#[test]
+fn doctor_tells_what_the_agent_cannot_write() {
+    play(|world| {
+        let (metrics, log) = (world.path("other"), world.path("pipe"));
+        fs::write(&metrics, "root:x:0:0").unwrap();
+        mkfifoat(CWD, &log, Mode::RWXU).unwrap();
+        world.configure(&format!("metrics = {metrics:?}\nlog = {log:?}"));
+        world.token();
+        let said = doctor(world);
+        let of = |key: &str, file: &Path, why: &str| {
+            format!("problem  {key}: the agent cannot write it: {}: {why}", file.display())
+        };
+        for expected in
+            [of("metrics", &metrics, "something else"), of("log", &log, "No such device")]
+        {
+            assert!(said.contains(&expected), "{expected} is not in\n{said}");
+        }
+        assert!(said.contains("keystead systemd --out"), "{said}");
+        assert_eq!(fs::read_to_string(&metrics).unwrap(), "root:x:0:0");
+        fs::write(&metrics, "").unwrap();
+        world.end_agent();
+        fs::remove_file(&log).unwrap();
+        let said = doctor(world);
+        assert!(!said.contains("cannot write"), "{said}");
+        world.end_agent();
+        assert!(fs::read_to_string(&metrics).unwrap().starts_with("# HELP keystead_"));
+    });
+}
+
+#[test]
 fn the_figures_tell_pins_backups_versions_and_the_audit_log() {
     play(|world| {
         let figures = world.path("figures");
@@ -180,13 +241,15 @@ fn the_figures_tell_pins_backups_versions_and_the_audit_log() {
             let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.unwrap_or_else(|| panic!("{name} is not in\n{said}")).parse().unwrap()
         };
+        let serial = said.split("serial=\"").nth(1).unwrap().split('"').next().unwrap();
+        let token = format!("token=\"a token\",serial=\"{serial}\"");
         let lines = fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
         assert_eq!(value("keystead_audit_lines_total"), lines.lines().count() as u64);
         assert_eq!(value("keystead_audit_lines_waiting"), 0);
         assert_eq!(value("keystead_store_writable"), 1);
-        assert_eq!(value("keystead_material_versions{token=\"a token\"}"), 2);
-        assert_eq!(value("keystead_pin_wrong{token=\"a token\",pin=\"user\"}"), 1);
-        assert_eq!(value("keystead_pin_locked{token=\"a token\",pin=\"user\"}"), 0);
+        assert_eq!(value(&format!("keystead_material_versions{{{token}}}")), 2);
+        assert_eq!(value(&format!("keystead_pin_wrong{{{token},pin=\"user\"}}")), 1);
+        assert_eq!(value(&format!("keystead_pin_locked{{{token},pin=\"user\"}}")), 0);
         let backup = value("keystead_last_backup_timestamp_seconds");
         assert!(value("keystead_written_timestamp_seconds") - backup < 60);
         assert!(said.contains("keystead_info{version="), "{said}");

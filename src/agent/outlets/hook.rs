@@ -140,7 +140,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let said = place.path().join("said");
         let text = format!(
-            "exec > {}\ncat; pwd; env; for it in /proc/self/fd/*; do readlink $it; done",
+            "exec > {}\ncat; pwd; env; for it in /proc/self/fd/*; do readlink $it; done; exit 0",
             said.display()
         );
         let hook = program(&place, &text);

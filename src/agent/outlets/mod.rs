@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The time that the lines still waiting have when the agent ends.
-const LAST: Duration = Duration::from_secs(2);
+/// The time that the lines still waiting have when the agent ends. The next one waits meanwhile.
+const LAST: Duration = Duration::from_millis(500);
 
 /// The configuration keys of the places.
 const ON_EVENT: &str = "on_event";
@@ -85,7 +85,7 @@ impl Outlets {
     }
 
     /// Tells lines that are in the log's file, and notes where the log stands.
-    pub(crate) fn tell(&self, lines: &[String], stand: (u64, u64), now: Seconds) {
+    pub(crate) fn tell(&self, lines: &[String], (last, waiting): (u64, u64), now: Seconds) {
         for line in lines {
             self.queues.iter().for_each(|queue| queue.offer(line));
         }
@@ -96,11 +96,6 @@ impl Outlets {
         let entries = lines.iter().filter(made).filter_map(|line| serde_json::from_str(line).ok());
         let keys = entries.filter_map(|entry: AuditEntry| entry.fact.key);
         self.versions().extend(keys.map(|key| (key, now)));
-        self.note_log(stand);
-    }
-
-    /// Notes where the log stands: the number of its last line, and of those that are in no file yet.
-    pub(crate) fn note_log(&self, (last, waiting): (u64, u64)) {
         self.health.last.store(last, Ordering::Relaxed);
         self.health.waiting.store(waiting, Ordering::Relaxed);
     }

@@ -15,6 +15,7 @@ use super::rows::TokenRow;
 use super::subject::Subject;
 use super::tickets::Tickets;
 use super::token_entry::PutToken;
+use crate::config::logging;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Fingerprint;
@@ -171,7 +172,9 @@ impl Service {
                     Err(refusal) => Err(refusal),
                 }
             }
-            Request::Sweep | Request::AuditHead | Request::OpenUses { .. } if !self.user.owner => {
+            Request::Sweep | Request::AuditHead | Request::OpenUses { .. } | Request::Troubles
+                if !self.user.owner =>
+            {
                 Err(Reason::OwnerOnly.into())
             }
             Request::Sweep => self.write(Work::Sweep)?,
@@ -207,6 +210,7 @@ impl Service {
             Request::Hello { protocol, store_format } => self.greet(protocol, store_format),
             Request::Tokens => self.tokens(),
             Request::Clock => Ok(self.clock()),
+            Request::Troubles => Ok(self.troubles()),
             Request::Login { token, officer, authenticator } => {
                 self.login(token, officer, authenticator.expose())
             }
@@ -282,6 +286,12 @@ impl Service {
         let StoreIdentity { store, incarnation } = self.store.cells.identity;
         let page = self.store.page.identity();
         Ok(Response::Welcome { protocol, store, incarnation, nonce: self.nonce, page })
+    }
+
+    /// Tells what fails now. The log is looked at for it: a line that is lost is no error anywhere.
+    fn troubles(&self) -> Response {
+        self.store.troubles.note("log", logging::unwritable());
+        Response::Troubles(self.store.troubles.all())
     }
 
     fn clock(&self) -> Response {

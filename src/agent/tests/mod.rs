@@ -9,6 +9,7 @@ mod custody;
 mod destroy;
 mod recovery;
 mod service;
+mod telling;
 mod upgrade;
 mod usage_counts;
 

@@ -2,6 +2,7 @@
 //! a line in another's file comes of them.
 
 use super::Log;
+use crate::file_names::is_of_any_store;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, lstat, open, rename};
@@ -49,8 +50,21 @@ impl Sink {
     pub(super) fn asked(log: Log) -> io::Result<Self> {
         match log {
             Log::Stderr => Ok(Self::Stderr(identity())),
+            Log::File(path) if is_of_any_store(&path) => {
+                Err(io::Error::other("the file is a store's own"))
+            }
             Log::File(path) => own_file(&path).map(|_| Self::OwnFile(path.into())),
         }
+    }
+
+    /// Says why no line can be written to the file, where that is so.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (path, opened) = match self {
+            Self::Stderr(_) => return Ok(()),
+            Self::File(path) => (path, append(path, OFlags::empty())),
+            Self::OwnFile(path) => (path, own_file(path)),
+        };
+        opened.map(drop).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// Writes a line. What cannot be written is lost without a word, and no call fails for it.

@@ -75,6 +75,7 @@ fn requests() -> Vec<Request> {
         Request::BackupPart,
         Request::Used { token, uses: vec![(key, 20_833, 1000)] },
         Request::OpenUses { key },
+        Request::Troubles,
     ]
 }
 
@@ -127,6 +128,7 @@ fn responses() -> Vec<Response> {
         Response::BackupPart(BackupPart(vec![1, 2, 3])),
         Response::Working,
         Response::OpenUses(vec![(20_833, 1000)]),
+        Response::Troubles(vec![("log".into(), "why".into())]),
     ]
 }
 
@@ -184,6 +186,7 @@ fn every_message_has_an_example() {
         Request::BackupPart => 18,
         Request::Used { .. } => 19,
         Request::OpenUses { .. } => 20,
+        Request::Troubles => 21,
     };
     let response = |it: &Response| match it {
         Response::Welcome { .. } => 0,
@@ -202,7 +205,8 @@ fn every_message_has_an_example() {
         Response::BackupPart(_) => 13,
         Response::Working => 14,
         Response::OpenUses(_) => 15,
+        Response::Troubles(_) => 16,
     };
-    assert!(requests().iter().map(request).eq(0..21));
-    assert!(responses().iter().map(response).eq(0..16));
+    assert!(requests().iter().map(request).eq(0..22));
+    assert!(responses().iter().map(response).eq(0..17));
 }

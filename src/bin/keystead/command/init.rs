@@ -4,7 +4,7 @@ use crate::pin::{OfficerPin, PinOptions, UserPin};
 use crate::{Failure, Global, output};
 use keystead::internal::clock::SystemClock;
 use keystead::internal::module::token_settings;
-use keystead::internal::token::{self, Settings, Slots};
+use keystead::internal::token::{Settings, Slots};
 use keystead::internal::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Arguments {
         let officer = self.officer.read_new()?;
         let user = self.user.read_new()?;
         let id = slots.make_token(&self.label, officer.bytes(), user.bytes())?;
-        let (label, serial) = (&self.label, token::serial(id));
+        let (label, serial) = (&self.label, id.serial());
         self.check_only(&slots, &serial, officer.bytes())?;
         match global.json {
             true => output::json(&json!({ "label": label, "serial": serial, "custody": custody })),

@@ -3,6 +3,9 @@
 use crate::{Failure, output};
 use serde::Serialize;
 
+/// The subjects that are files which the agent writes beside the store, named as in the configuration.
+pub(super) const WRITTEN: [&str; 2] = ["log", "metrics"];
+
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,7 +10,7 @@ mod tokens;
 use crate::client::TokenArguments;
 use crate::outcome::Outcome;
 use crate::{Failure, Global, output};
-use finding::{Finding, Grade, print, problem};
+use finding::{Finding, Grade, WRITTEN, print, problem};
 use keystead::internal::presence;
 
 /// Look for what is wrong, say it in plain words, and how to mend it
@@ -73,7 +73,13 @@ impl Arguments {
         }
         let stops = |it: &Finding| it.grade == Grade::Problem && !PASSED_BY.contains(&it.about);
         if !findings.iter().any(stops) {
-            findings.extend(self.agent(global, &config));
+            let is_known = |about: &str| {
+                findings.iter().any(|known| known.grade == Grade::Problem && known.about == about)
+            };
+            let again = |it: &Finding| WRITTEN.contains(&it.about) && is_known(it.about);
+            let of_agent = self.agent(global, &config);
+            let of_agent: Vec<_> = of_agent.into_iter().filter(|it| !again(it)).collect();
+            findings.extend(of_agent);
         }
         let mut installation = configuration::installation(&config);
         if installation.is_empty() {

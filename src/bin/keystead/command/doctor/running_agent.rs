@@ -2,23 +2,26 @@
 
 use super::super::audit;
 use super::Arguments;
-use super::finding::{Finding, note, problem, well};
+use super::finding::{Finding, WRITTEN, note, problem, well};
 use super::store::may_look;
 use super::tokens::{examine, tokens};
 use crate::{Failure, Global};
 use keystead::internal::agent::allowance::Allowance;
 use keystead::internal::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::internal::config::Config;
-use keystead::internal::file_names::LOCK;
 use keystead::internal::module::token_settings;
+use keystead::internal::presence::by_owner;
 use keystead::internal::token::Slots;
 use keystead::internal::wire::process::AgentProcess;
-use keystead::internal::wire::{AgentLocation, Link};
-use rustix::process::geteuid;
+use keystead::internal::wire::{AgentLocation, Link, Request, Response};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+
+/// The remedy where the agent cannot write a file.
+const UNIT: &str = "give the store's owner the right to write there; where systemd starts the agent, it writes what its \
+                    unit lists alone: `keystead systemd --out /etc/systemd/system` prints units for the configuration as it \
+                    is, then `systemctl daemon-reload`, and end the agent";
 
 impl Arguments {
     pub(super) fn agent(&self, global: &Global, config: &Config) -> Vec<Finding> {
@@ -33,7 +36,6 @@ impl Arguments {
         };
         let mut findings = vec![well("agent", "it answers".to_owned())];
         findings.extend(limits(&config.directory));
-        findings.extend(unwritten(config));
         findings.push(match mark.saturating_sub(clock) {
             ..=TOLERANCE => well("clock", "not behind the latest time the store has seen".to_owned()),
             behind => problem(
@@ -47,8 +49,10 @@ impl Arguments {
                 .hint("set the clock; if it is right now, `keystead clock --accept`"),
             ),
         });
-        let directory = config.directory.metadata();
-        findings.extend(directory.is_ok_and(|it| may_look(&it)).then(|| audit_log(config)));
+        if config.directory.metadata().is_ok_and(|it| may_look(&it)) {
+            findings.extend(troubles(config));
+            findings.push(audit_log(config));
+        }
         let tokens = match tokens(&slots) {
             Ok(tokens) => tokens,
             Err(error) => return [findings, vec![problem("tokens", error.into())]].concat(),
@@ -65,32 +69,26 @@ impl Arguments {
 fn limits(directory: &Path) -> Option<Finding> {
     let process = AgentProcess::of(directory, || None)?.number();
     let shortfalls = Allowance::of(process)?.shortfalls();
+    let owner = directory.metadata().map_or(0, |about| about.uid());
+    let end = by_owner(&format!("kill {process}"), owner);
     let mend = format!(
-        "a program with higher limits that uses the store starts another; `kill {process}` ends this one"
+        "a program with higher limits that uses the store starts another; `{end}` ends this one"
     );
     let said = || format!("it {}, as the program that started it", shortfalls.join(", "));
     (!shortfalls.is_empty()).then(|| note("agent", said(), mend))
 }
 
-/// The time in which a running agent writes the figures, and more.
-const FIGURES: Duration = Duration::from_secs(180);
-
-/// Finds figures that the agent, which looks with other eyes than this process, does not write.
-fn unwritten(config: &Config) -> Option<Finding> {
-    let file = config.metrics.as_ref()?;
-    let owner = config.directory.metadata().ok()?.uid();
-    let is_old = |path: &Path| {
-        let changed = path.metadata().and_then(|about| about.modified()).ok();
-        changed.is_none_or(|at| at.elapsed().is_ok_and(|age| age > FIGURES))
+/// Finds what the agent itself cannot write: what this program sees of a file says little of a service that is confined.
+fn troubles(config: &Config) -> Vec<Finding> {
+    // An agent of an earlier version knows of none.
+    let answer = Link::new(AgentLocation::of(config)).ask(&Request::Troubles);
+    let Ok(Response::Troubles(troubles)) = answer else { return Vec::new() };
+    let of = |(key, why): (String, String)| {
+        let about = WRITTEN.into_iter().find(|about| *about == key)?;
+        let failure = Failure::new(format_args!("the agent cannot write it: {why}"));
+        Some(problem(about, failure.hint(UNIT)))
     };
-    // An agent touches its lock when it begins.
-    let runs_long = is_old(&config.directory.join(LOCK));
-    (geteuid().as_raw() == owner && runs_long && is_old(file)).then(|| {
-        let message = format_args!("{}: the agent does not write it", file.display());
-        let hint = "its log says why, or it began before `metrics` was set; where systemd starts it, it may write what \
-            its unit lists alone: `keystead systemd --out /etc/systemd/system` prints units for the configuration as it is";
-        problem("metrics", Failure::new(message).hint(hint))
-    })
+    troubles.into_iter().filter_map(of).collect()
 }
 
 fn audit_log(config: &Config) -> Finding {
