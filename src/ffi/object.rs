@@ -3,7 +3,7 @@
 use super::buffer::{self, OutPtr};
 use super::entry;
 use super::template::{self, Questions};
-use crate::error::Reason;
+use crate::error::{Error, Reason};
 use crate::session::operation::StepOutcome;
 use pkcs11_sys::*;
 
@@ -99,6 +99,15 @@ pub(crate) unsafe extern "C" fn C_SetAttributeValue(
     })
 }
 
+/// Returns the error of a search's template: one type twice is a wrong value, for the function has no code for
+/// templates that contradict themselves (PKCS#11 3.1, 5.7.6).
+fn unsearchable(error: Error) -> Error {
+    match error.reason() {
+        Reason::TemplateInconsistent => Reason::AttributeValue.detail("an attribute twice"),
+        _ => error,
+    }
+}
+
 /// Starts a search for the objects that fit a template.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn C_FindObjectsInit(
@@ -108,7 +117,7 @@ pub(crate) unsafe extern "C" fn C_FindObjectsInit(
 ) -> CK_RV {
     entry::on_session("C_FindObjectsInit", session, |session| {
         // SAFETY: `attributes` is NULL or has `count` attributes with their values.
-        let template = unsafe { template::read(attributes, count) }?;
+        let template = unsafe { template::read(attributes, count) }.map_err(unsearchable)?;
         session.begin_search(|token, caller| token.find(caller, &template))
     })
 }

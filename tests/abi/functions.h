@@ -237,7 +237,7 @@ static const struct row rows[] = {
     {"C_SetAttributeValue", "SOTn", data_object, NONE, NULL, &data, NULL, of_label,
      {BUILT, CKR_ACTION_PROHIBITED, CKR_OBJECT_HANDLE_INVALID, END}},
     {"C_FindObjectsInit", "STn", nothing, NONE, NULL, NULL, NULL, of_label,
-     {CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT, CKR_OPERATION_ACTIVE, END}},
+     {CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID, CKR_OPERATION_ACTIVE, END}},
     {"C_FindObjects", "SHfH", searching, STAYS, PLAIN, {STEP, END}},
     {"C_FindObjectsFinal", "S", searching, ENDS, PLAIN, {STEP, END}},
 
