@@ -259,7 +259,7 @@ impl Stores {
             return Err(told);
         }
         let parts: Vec<&str> = case.files.iter().map(|file| part(file)).collect();
-        let is_named = parts.iter().any(|part| told.contains(part));
+        let is_named = parts.iter().any(|part| names(&told, part));
         let keys = self.judge(looked, is_named).map_err(|why| format!("{why}\n{told}"))?;
         if parts != ["audit"] {
             return Ok(keys);
@@ -347,6 +347,11 @@ fn told(world: &World) -> String {
     let doctor = world.keystead(&["doctor"]);
     let said = [&doctor.stdout[..], &doctor.stderr].concat();
     log + &String::from_utf8_lossy(&said)
+}
+
+/// Returns whether a text names a file: as a word, for a short name can be part of a number.
+fn names(told: &str, file: &str) -> bool {
+    regex::Regex::new(&format!(r"\b{}\b", regex::escape(file))).unwrap().is_match(told)
 }
 
 /// Returns the file or the folder of a store that a file belongs to: folders are named as a whole.

@@ -5,6 +5,7 @@ use super::damage::{Damage, Extent};
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
 use crate::error::{Error, Reason, Result};
+use crate::file_names::RECORDS;
 use crate::id::Id;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,7 +108,7 @@ impl PinCounts {
                 (false, true) => {
                     let token = pin.token;
                     let description = format_args!(
-                        "it counts the PINs of token {token}, which the records do not have"
+                        "it counts the PINs of token {token}, which the records in {RECORDS} do not have"
                     );
                     return Err(damaged(self.file.path(), description));
                 }
