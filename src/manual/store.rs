@@ -17,7 +17,7 @@
 //! [`key::record`](crate::key::record), its sealed part in [`key::seal`](crate::key::seal), what is
 //! inside in [`key::body`](crate::key::body), a token's entry in [`key::pin`](crate::key::pin), the
 //! cell file in [`store::cells`](crate::store::cells), the snapshot in `store::sled::snapshot` and
-//! `store::sled::snapshot::changes`, the image of the index in [`agent::index::image`](crate::agent::index::image),
+//! `store::sled::snapshot::changes`, the image of the index in `agent::index::image`, the
 //! page and `generations` in [`wire::page`](crate::wire::page), a line of the audit log in
 //! [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.

@@ -206,7 +206,7 @@ mod tests {
         assert!(shown(None).contains("a long key ID") && shown(Some(80)) == shown(None));
         let narrow = shown(Some(20));
         assert!(narrow.contains("AES") && !narrow.contains("a long key ID"), "{narrow}");
-        assert!(narrow.contains("(without KEY ID; "), "{narrow}");
+        assert!(narrow.contains("(without KEY ID;"), "{narrow}");
         assert!(shown(Some(2)).starts_with("ALIAS\nalias\n"));
     }
 
