@@ -14,7 +14,7 @@ use std::{fs, io};
 /// Print a manual page, or write all of them
 ///
 /// `keystead manual | man -l -` shows it, and `man -l DIRECTORY/keystead.7` one that was written. keystead.toml is about the configuration, keystead.7 about a key's life,
-/// ceremonies, backups, sealing, clients, recipes, containers and threats.
+/// ceremonies, backups, sealing, clients, recipes, containers, threats and proofs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A command, or keystead.toml, or keystead.7 [default: the program's own page]
@@ -43,7 +43,7 @@ const TOPICS: [Topic; 2] = [
     Topic {
         name: "keystead",
         section: 7,
-        about: "custom keys: their life, ceremonies, backups, clients, recipes, containers and threats",
+        about: "custom keys: life, ceremonies, backups, clients, recipes, containers, threats and proofs",
         chapters: || {
             std::iter::once(overview()).chain(CHAPTERS.iter().map(Chapter::text)).collect()
         },
@@ -87,6 +87,7 @@ const CHAPTERS: &[Chapter] = chapters! {
     "pkcs11": "PKCS#11", "the interfaces, and what of them is not served";
     "mechanisms": "Mechanisms", "which there are, and for which keys";
     "threats": "Threats", "what is protected from whom, and what is not";
+    "proofs": "Proofs", "kills, losses of power, damage, thieves and clocks it was put through; what that shows";
 };
 
 impl Chapter {
