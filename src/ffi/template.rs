@@ -34,14 +34,13 @@ unsafe fn read_attributes(
 ) -> Result<Vec<Attribute>> {
     // SAFETY: `attributes` is NULL or has `count` elements.
     let attributes = unsafe { bounded(attributes, count) }?;
-    attributes
-        .iter()
-        .map(|attribute| {
-            // SAFETY: the attribute's `pValue` is NULL or has `ulValueLen` bytes.
-            let value = unsafe { read_value(attribute, depth) }?;
-            Ok(Attribute { kind: unsigned(attribute.type_), value })
-        })
-        .collect()
+    let mut read = Vec::with_capacity(attributes.len());
+    for attribute in attributes {
+        // SAFETY: the attribute's `pValue` is NULL or has `ulValueLen` bytes.
+        let value = unsafe { read_value(attribute, depth) }?;
+        read.push(Attribute { kind: unsigned(attribute.type_), value });
+    }
+    Ok(read)
 }
 
 /// Undoes what Java does to Keystead's numbers: SunPKCS11's configuration has them as signed and of 32

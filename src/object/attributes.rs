@@ -40,7 +40,10 @@ impl Attributes {
 
     /// Sets a value.
     pub fn set(&mut self, kind: u64, value: &[u8]) {
-        let value = AttributeBytes::from(value);
+        self.put(kind, AttributeBytes::from(value));
+    }
+
+    fn put(&mut self, kind: u64, value: AttributeBytes) {
         match self.at(kind) {
             Ok(at) => {
                 if let Some(there) = self.0.get_mut(at) {
@@ -53,12 +56,12 @@ impl Attributes {
 
     /// Sets a flag.
     pub fn set_flag(&mut self, kind: u64, value: bool) {
-        self.set(kind, &flag(value));
+        self.put(kind, AttributeBytes::short(flag(value)));
     }
 
     /// Sets a number.
     pub fn set_number(&mut self, kind: u64, value: u64) {
-        self.set(kind, &number(value));
+        self.put(kind, AttributeBytes::short(number(value)));
     }
 
     /// Removes a value.
@@ -80,8 +83,12 @@ impl Attributes {
         Self(duplicates)
     }
 
+    /// Returns the place of an attribute, or where it would stand. A list is mostly made in the order of its types.
     fn at(&self, kind: u64) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&kind, |(kind, _)| *kind)
+        match self.0.last() {
+            Some((last, _)) if *last < kind => Err(self.0.len()),
+            _ => self.0.binary_search_by_key(&kind, |(kind, _)| *kind),
+        }
     }
 }
 
@@ -96,7 +103,7 @@ impl FromIterator<(u64, Secret)> for Attributes {
 }
 
 /// The usual number of attributes of a key, with those that are only shown.
-const USUAL: usize = 40;
+const USUAL: usize = 48;
 
 /// The most bytes of a value that lies beside its type: flags, numbers and dates do.
 const SHORT: usize = 14;
@@ -108,6 +115,14 @@ enum AttributeBytes {
 }
 
 impl AttributeBytes {
+    /// Keeps a value of at most [`SHORT`] bytes, whose length the compiler knows.
+    fn short<const N: usize>(value: [u8; N]) -> Self {
+        const { assert!(N <= SHORT) };
+        let mut bytes = Zeroizing::new([0; SHORT]);
+        bytes.split_at_mut(N).0.copy_from_slice(&value);
+        Self::Short(bytes, N as u8)
+    }
+
     fn expose(&self) -> &[u8] {
         match self {
             Self::Short(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),

@@ -4,7 +4,7 @@ use super::Creation;
 use super::attributes::{self, Attributes};
 use super::kinds::{Kind, USAGE_FLAGS};
 use super::marks;
-use super::rules::{Initial, RULES, class_bit, rule};
+use super::rules::{self, Initial, class_bit, rule};
 use super::template::Template;
 use super::template_check::{check, check_difference, may_differ};
 use super::trust;
@@ -36,7 +36,7 @@ pub(crate) fn build(
 ) -> Result<Attributes> {
     check(template, by, class, kind.map(|kind| kind.key_type))?;
     let mut made = Attributes::with_room();
-    for rule in RULES.iter().filter(|rule| rule.classes & class_bit(class) != 0) {
+    for rule in rules::of_class(class) {
         match rule.default {
             Initial::Absent => {}
             Initial::Empty => made.set(rule.kind, &[]),

@@ -232,9 +232,17 @@ const fn searched_are_sealed() -> bool {
     true
 }
 
-/// Returns the rules of Keystead's own attributes.
-pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
-    PROPERTIES.iter().filter_map(|property| property.rule.as_ref())
+/// The number of rows with a rule of their own.
+pub(super) const RULES: usize = count_rules();
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+const fn count_rules() -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < PROPERTIES.len() {
+        count += PROPERTIES[at].rule.is_some() as usize;
+        at += 1;
+    }
+    count
 }
 
 /// Returns whether objects are found by an attribute because it is a property that is searched.

@@ -2,7 +2,7 @@
 //! interpreter ([`super::build`]). Keystead's own are in [`super::properties`].
 
 use super::lattices;
-use super::properties;
+use super::properties::{self, PROPERTIES};
 use super::rule::{
     ALL, CERTIFICATE, DATA, HIDDEN, KEYS, MADE, NEVER, PRIVATE, PUBLIC, SECRET, TRUST, row, secret,
 };
@@ -17,16 +17,49 @@ pub use super::rule::{CREATE, Changeable, DERIVE, GENERATE, UNWRAP, class_bit};
 
 /// Returns the row of an attribute of an object of this class; none if such an object cannot have it.
 pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
-    all().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
+    let from = BY_NUMBER.partition_point(|(number, _)| *number < kind);
+    let rows = BY_NUMBER.iter().skip(from).take_while(|(number, _)| *number == kind);
+    rows.map(|(_, rule)| *rule).find(|rule| rule.classes & class_bit(class) != 0)
 }
 
-/// Returns every row, the specification's and Keystead's own.
-pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().chain(properties::rules())
+/// Returns the rows of the attributes that an object of this class can have, by their numbers.
+pub(crate) fn of_class(class: u64) -> impl Iterator<Item = &'static Rule> {
+    let class = class_bit(class);
+    BY_NUMBER.iter().map(|(_, rule)| *rule).filter(move |rule| rule.classes & class != 0)
+}
+
+/// Every row, the specification's and Keystead's own, by the numbers of their attributes: a call that makes a key
+/// looks dozens of them up.
+static BY_NUMBER: [(u64, &Rule); RULES.len() + properties::RULES] = by_number();
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+const fn by_number() -> [(u64, &'static Rule); RULES.len() + properties::RULES] {
+    let mut sorted = [(0, &RULES[0]); RULES.len() + properties::RULES];
+    let (mut from, mut count) = (0, 0);
+    while from < RULES.len() + PROPERTIES.len() {
+        let rule = match from < RULES.len() {
+            true => Some(&RULES[from]),
+            false => PROPERTIES[from - RULES.len()].rule.as_ref(),
+        };
+        if let Some(rule) = rule {
+            let mut to = count;
+            while to > 0 && sorted[to - 1].0 > rule.kind {
+                sorted[to] = sorted[to - 1];
+                to -= 1;
+            }
+            sorted[to] = (rule.kind, rule);
+            count += 1;
+        }
+        from += 1;
+    }
+    sorted
 }
 
 /// Returns whether an attribute belongs to another type of public or private key.
 pub(crate) fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
+    if !matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) {
+        return false;
+    }
     let (rsa, on_lattice) = (key_type == CKK_RSA, lattices::are(key_type));
     let own = match kind {
         CKA_MODULUS_BITS => rsa,
@@ -35,7 +68,7 @@ pub(crate) fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
         CKA_VALUE => on_lattice || !rsa && class == CKO_PRIVATE_KEY,
         number => rsa || !RSA_NUMBERS.contains(&number),
     };
-    matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && !own
+    !own
 }
 
 use Changeable::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
@@ -166,6 +199,23 @@ pub const RULES: &[Rule] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Rule> {
+        RULES.iter().chain(PROPERTIES.iter().filter_map(|property| property.rule.as_ref()))
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_number_and_each_of_its_classes() {
+        let classes =
+            [CKO_DATA, CKO_CERTIFICATE, CKO_TRUST, CKO_SECRET_KEY, CKO_PUBLIC_KEY, CKO_PRIVATE_KEY];
+        for row in all() {
+            for class in classes {
+                let found = rule(row.kind, class).is_some_and(|it| it.classes == row.classes);
+                assert_eq!(found, row.classes & class_bit(class) != 0, "{:#x}", row.kind);
+            }
+        }
+        assert!(rule(u64::MAX, CKO_DATA).is_none());
+    }
 
     #[test]
     fn every_attribute_has_one_row_for_each_class() {

@@ -1,6 +1,6 @@
 //! A template as the caller gave it: owned, bounded, wiped when dropped.
 
-use super::values::plain;
+use super::values::make_plain;
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use pkcs11_sys::CK_ULONG;
@@ -40,7 +40,7 @@ pub struct Template(Vec<Attribute>);
 
 impl Template {
     /// Takes attributes over, big numbers without leading zeros. One type twice is `TemplateInconsistent` (PKCS#11 3.1, 4.1.1).
-    pub fn new(attributes: Vec<Attribute>) -> Result<Self> {
+    pub fn new(mut attributes: Vec<Attribute>) -> Result<Self> {
         check_count(attributes.len() as u64)?;
         for (at, attribute) in attributes.iter().enumerate() {
             if attribute.value.len() > MAX_VALUE {
@@ -51,8 +51,8 @@ impl Template {
                     .detail(format_args!("attribute {:#x} twice", attribute.kind)));
             }
         }
-        let plain = |Attribute { kind, value }| Attribute { kind, value: plain(kind, value) };
-        Ok(Self(attributes.into_iter().map(plain).collect()))
+        attributes.iter_mut().for_each(|Attribute { kind, value }| make_plain(*kind, value));
+        Ok(Self(attributes))
     }
 
     /// Returns the template as the value of an attribute (`CKA_WRAP_TEMPLATE` and its like): for each

@@ -23,10 +23,15 @@ pub(crate) fn without_zeros(number: &[u8]) -> &[u8] {
 }
 
 /// Returns a value as it is kept and compared: a big number without leading zeros, anything else as it is.
-pub(crate) fn plain(kind: u64, value: Secret) -> Secret {
-    match RSA_NUMBERS.contains(&kind) && value.expose().first() == Some(&0) {
-        true => Secret::from(without_zeros(value.expose())),
-        false => value,
+pub(crate) fn plain(kind: u64, mut value: Secret) -> Secret {
+    make_plain(kind, &mut value);
+    value
+}
+
+/// Makes a value one as it is kept and compared.
+pub(super) fn make_plain(kind: u64, value: &mut Secret) {
+    if value.expose().first() == Some(&0) && RSA_NUMBERS.contains(&kind) {
+        *value = Secret::from(without_zeros(value.expose()));
     }
 }
 
