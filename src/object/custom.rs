@@ -5,7 +5,7 @@ use super::attributes::{self, Attributes};
 use super::json;
 use super::kinds::USAGE_FLAGS;
 use super::properties::{self, PROPERTIES};
-use super::property::{CustomKeyView, MATERIAL, METADATA, Value};
+use super::property::{CustomKeyView, MATERIAL, METADATA, Property, Value};
 use super::vendor::*;
 use crate::error::Result;
 use crate::key::{Expiry, Origin};
@@ -15,68 +15,98 @@ impl CustomKeyView<'_> {
     /// Returns every attribute of the metadata object.
     pub fn metadata_attributes(&self) -> Result<Attributes> {
         let mut shown = Attributes::default();
-        shown.set_number(CKA_CLASS, CKO_DATA);
-        for (kind, value) in [
-            (CKA_TOKEN, true),
-            (CKA_PRIVATE, self.private),
-            (CKA_MODIFIABLE, true),
-            (CKA_COPYABLE, false),
-            (CKA_DESTROYABLE, false),
-        ] {
-            shown.set_flag(kind, value);
-        }
-        shown.set(CKA_APPLICATION, APPLICATION);
-        shown.set(CKA_OBJECT_ID, &[]);
-        shown.set(CKA_UNIQUE_ID, self.id.to_string().as_bytes());
-        shown.set(CKA_VALUE, &json::show(self)?);
-        self.show(METADATA, &mut shown)?;
-        Ok(shown)
-    }
-
-    /// Returns every attribute of the material object, given its own.
-    pub fn material_attributes(&self, own: &Attributes) -> Result<Attributes> {
-        let mut shown = own.duplicate();
-        shown.set_flag(CKA_COPYABLE, false);
-        shown.set_flag(CKA_DESTROYABLE, self.state.origin == Origin::External);
-        if let Some(expiry) = self.state.expiry {
-            shown.set(CKA_END_DATE, &attributes::date_of(expiry.at)?);
-        }
-        self.show(MATERIAL, &mut shown)?;
-        if self.version < self.state.version {
-            let gone = USAGE_FLAGS
-                .iter()
-                .filter(|(usage, flag)| !usage.only_reads() && own.bytes(*flag).is_some());
-            gone.for_each(|&(_, flag)| shown.set_flag(flag, false));
-        }
-        Ok(shown)
-    }
-
-    /// Adds the properties that an object shows.
-    fn show(&self, on: u8, shown: &mut Attributes) -> Result<()> {
-        for property in PROPERTIES.iter().filter(|property| property.shown & on != 0) {
-            if let (Some(kind), Some(value)) = (property.kind, property.value(self)?.attribute()) {
+        let properties = shown_on(METADATA).filter_map(|property| property.kind);
+        for kind in OF_METADATA.into_iter().chain(properties) {
+            if let Some(value) = self.metadata_attribute(kind)? {
                 shown.set(kind, &value);
             }
         }
-        Ok(())
+        Ok(shown)
     }
+
+    /// Returns one attribute of the metadata object.
+    pub fn metadata_attribute(&self, kind: u64) -> Result<Option<Vec<u8>>> {
+        Ok(Some(match kind {
+            CKA_CLASS => attributes::number(CKO_DATA).to_vec(),
+            CKA_TOKEN | CKA_MODIFIABLE => attributes::flag(true).to_vec(),
+            CKA_PRIVATE => attributes::flag(self.private).to_vec(),
+            CKA_COPYABLE | CKA_DESTROYABLE => attributes::flag(false).to_vec(),
+            CKA_APPLICATION => APPLICATION.to_vec(),
+            CKA_OBJECT_ID => Vec::new(),
+            CKA_UNIQUE_ID => self.id.to_string().into_bytes(),
+            CKA_VALUE => json::show(self)?,
+            _ => return self.property(METADATA, kind),
+        }))
+    }
+
+    /// Returns the value that the material object shows in the place of its own attribute; none where that stands.
+    pub fn instead(&self, own: &Attributes, kind: u64) -> Result<Option<Vec<u8>>> {
+        let flag = |value| Ok(Some(attributes::flag(value).to_vec()));
+        match (kind, self.state.expiry) {
+            (CKA_COPYABLE, _) => flag(false),
+            (CKA_DESTROYABLE, _) => flag(self.state.origin == Origin::External),
+            (CKA_END_DATE, Some(expiry)) => attributes::date_of(expiry.at).map(Some),
+            _ if self.is_over(own, kind) => flag(false),
+            _ => self.property(MATERIAL, kind),
+        }
+    }
+
+    /// Returns a property that an object shows as this attribute.
+    fn property(&self, on: u8, kind: u64) -> Result<Option<Vec<u8>>> {
+        match shown_on(on).find(|property| property.kind == Some(kind)) {
+            Some(property) => Ok(property.value(self)?.attribute()),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns whether it is a usage that an older version of the material is not there for any more.
+    fn is_over(&self, own: &Attributes, kind: u64) -> bool {
+        let mut making = USAGE_FLAGS.iter().filter(|(usage, _)| !usage.only_reads());
+        self.version < self.state.version
+            && making.any(|(_, flag)| *flag == kind)
+            && own.contains(kind)
+    }
+}
+
+/// The attributes of a metadata object that are no properties.
+const OF_METADATA: [u64; 10] = [
+    CKA_CLASS,
+    CKA_TOKEN,
+    CKA_PRIVATE,
+    CKA_MODIFIABLE,
+    CKA_COPYABLE,
+    CKA_DESTROYABLE,
+    CKA_APPLICATION,
+    CKA_OBJECT_ID,
+    CKA_UNIQUE_ID,
+    CKA_VALUE,
+];
+
+fn shown_on(on: u8) -> impl Iterator<Item = &'static Property> {
+    PROPERTIES.iter().filter(move |property| property.shown & on != 0)
+}
+
+/// Returns the attributes in whose place material may show something else.
+pub(crate) fn shown_instead() -> impl Iterator<Item = u64> {
+    let flags = USAGE_FLAGS.iter().map(|(_, flag)| *flag);
+    let others = [CKA_COPYABLE, CKA_DESTROYABLE, CKA_END_DATE].into_iter();
+    others.chain(flags).chain(shown_on(MATERIAL).filter_map(|property| property.kind))
 }
 
 /// Returns whether an object is found by this label: a key that was given none is by its custom key's ID
 /// too.
-pub(crate) fn is_called(shown: &Attributes, label: &[u8]) -> bool {
-    match shown.bytes(CKA_LABEL) {
-        None | Some([]) => shown.bytes(CKA_KEYSTEAD_KEY_ID) == Some(label),
+pub(crate) fn is_called(own: Option<&[u8]>, key: Option<&[u8]>, label: &[u8]) -> bool {
+    match own {
+        None | Some([]) => key == Some(label),
         Some(given) => given == label,
     }
 }
 
-/// Adds the expiry that an ordinary key has.
-pub(crate) fn show_expiry(shown: &mut Attributes, expiry: Option<Expiry>) {
-    for (kind, value) in [
-        (CKA_KEYSTEAD_EXPIRES_AT, Value::Moment(expiry.map(|expiry| expiry.at))),
-        (CKA_KEYSTEAD_EXPIRY_ACTION, properties::action(expiry.map(|expiry| expiry.action))),
-    ] {
-        value.attribute().into_iter().for_each(|value| shown.set(kind, &value));
+/// Returns an attribute of the expiry that an ordinary key has; none for every other attribute.
+pub(crate) fn expiry_attribute(expiry: Expiry, kind: u64) -> Option<Vec<u8>> {
+    match kind {
+        CKA_KEYSTEAD_EXPIRES_AT => Value::Moment(Some(expiry.at)).attribute(),
+        CKA_KEYSTEAD_EXPIRY_ACTION => properties::action(Some(expiry.action)).attribute(),
+        _ => None,
     }
 }

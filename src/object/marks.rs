@@ -97,6 +97,11 @@ pub(crate) fn forbids_digests(key: &Attributes) -> bool {
     key.flag(UNDIGESTED)
 }
 
+/// Returns whether it is a mark's number.
+pub(crate) fn is_mark(kind: u64) -> bool {
+    MARKS.contains(&kind)
+}
+
 /// Leaves out what is not shown.
 pub(crate) fn hide(shown: &mut Attributes) {
     for mark in MARKS {

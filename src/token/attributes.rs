@@ -1,12 +1,11 @@
 //! Reading and setting attributes. A custom key's names and status belong to its metadata, whichever
 //! of its two objects they are set through.
 
-use super::loaded::{
-    CustomKey, Loaded, ObjectBody, Owner, RecordContent, apply_changes, hidden, secret,
-};
+use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent, apply_changes};
 use super::records::UnsealedRecord;
 use super::terms::{material_terms, metadata_terms, terms};
 use super::{Answer, Caller, Handle, Login, Token};
+use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, KeyState, Metadata, Origin, Parsed, Role};
@@ -15,7 +14,6 @@ use crate::object::property::{CustomKeyView, SetBy};
 use crate::object::{
     Attribute, Attributes, Template, build, curves, json, lattices, marks, template_check,
 };
-use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
 
@@ -35,10 +33,9 @@ impl Token {
         object: Handle,
         kinds: &[u64],
     ) -> Result<Vec<Answer>> {
-        let loaded = self.object(object)?;
-        let shown = loaded.shown(self.now())?;
-        let whole = loaded.is_whole(self.now());
-        kinds.iter().map(|&kind| answer(&loaded, &shown, kind, whole)).collect()
+        let (loaded, now) = (self.object(object)?, self.now());
+        let whole = loaded.is_whole(now);
+        kinds.iter().map(|&kind| answer(&loaded, kind, whole, now)).collect()
     }
 
     /// Returns the size of an object in bytes: its attributes and material.
@@ -334,22 +331,18 @@ fn is_trusted_certificate(shown: &Attributes) -> bool {
     shown.number(CKA_CLASS) == Some(CKO_CERTIFICATE) && shown.flag(CKA_TRUSTED)
 }
 
-/// Returns the answer for one attribute. A secret is told only of a key that is whole: read out, it would
-/// serve for all that is refused.
-pub(super) fn answer(
-    loaded: &Loaded,
-    shown: &Attributes,
-    kind: u64,
-    whole: bool,
-) -> Result<Answer> {
-    if hidden(shown, kind) || (!whole && secret(shown, kind)) {
+/// Returns the answer for one attribute.
+pub(super) fn answer(loaded: &Loaded, kind: u64, whole: bool, now: Seconds) -> Result<Answer> {
+    if loaded.hides(kind, whole) {
         return Ok(Answer::Sensitive);
     }
-    if let Some(value) = shown.bytes(kind) {
-        return Ok(Answer::Value(Secret::from(value)));
+    if let Some(value) = loaded.attribute(kind, now)? {
+        return Ok(Answer::Value(value));
     }
-    let Some(body) = loaded.body() else { return Ok(Answer::Unknown) };
-    let class = shown.number(CKA_CLASS);
+    let Some(body) = loaded.body().filter(|_| loaded.is_secret(kind)) else {
+        return Ok(Answer::Unknown);
+    };
+    let class = body.attributes.number(CKA_CLASS);
     if kind == CKA_VALUE && class == Some(CKO_SECRET_KEY) {
         return Ok(Answer::Value(body.material.duplicate()));
     }

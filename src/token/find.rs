@@ -3,17 +3,19 @@
 
 use super::attributes::answer;
 use super::cache::OPENED;
-use super::loaded::{Loaded, RecordContent, hidden, secret};
+use super::loaded::{Loaded, RecordContent};
 use super::records::unexpected;
 use super::searches::{CacheStamp, SearchTerms};
 use super::terms::is_indexed;
 use super::{Answer, Caller, Handle, Login, Token};
+use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::object::custom::is_called;
 use crate::object::values::{same, same_number};
-use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
-use crate::object::{Attributes, Template};
+use crate::object::vendor::{CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_MATERIAL_VERSION};
+use crate::object::{Attribute, Template};
+use crate::secret::Secret;
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
 use std::sync::Arc;
@@ -42,8 +44,9 @@ impl Token {
 
     fn session_objects(&self, template: &Template) -> Result<Vec<(Id, Handle)>> {
         let mut found = Vec::new();
+        let now = self.now();
         for (handle, object) in self.handles.session_objects(self.login_epoch()) {
-            if self.fits(&object, template)? {
+            if self.fits(&object, template, now)? {
                 found.push((object.id, handle));
             }
         }
@@ -93,9 +96,9 @@ impl Token {
     }
 
     fn fitting(&self, ids: &[Id], template: &Template) -> Result<Vec<Id>> {
-        let mut found = Vec::new();
+        let (mut found, now) = (Vec::new(), self.now());
         self.each_loaded(ids, |object| {
-            found.extend(self.fits(&object, template)?.then_some(object.id));
+            found.extend(self.fits(&object, template, now)?.then_some(object.id));
             Ok(())
         })?;
         Ok(found)
@@ -156,41 +159,50 @@ impl Token {
         }
     }
 
-    pub(super) fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
-        let now = self.now();
+    pub(super) fn fits(
+        &self,
+        object: &Arc<Loaded>,
+        template: &Template,
+        now: Seconds,
+    ) -> Result<bool> {
         if !object.is_there(now) || !self.is_visible(object) || differs(object, template) {
             return Ok(false);
         }
-        let shown = object.shown(now)?;
         let whole = object.is_whole(now);
-        Ok(template.iter().all(|term| {
-            let is_secret = secret(&shown, term.kind);
-            if is_secret && (!whole || hidden(&shown, term.kind)) {
-                return false;
+        for term in template.iter() {
+            if !fits_term(object, term, whole, now)? {
+                return Ok(false);
             }
-            let value = match shown.bytes(term.kind) {
-                Some(value) => Ok(Answer::Value(value.into())),
-                // Parts of a key's material are brought out of it, at some cost.
-                None if is_secret => answer(object, &shown, term.kind, whole),
-                None => return false,
-            };
-            let called = term.kind == CKA_LABEL && is_called(&shown, term.value.expose());
-            let same = match is_number(&shown, term.kind) {
-                true => same_number,
-                false => same,
-            };
-            called
-                || matches!(value, Ok(Answer::Value(value)) if same(term.kind, &value, &term.value))
-        }))
+        }
+        Ok(true)
     }
+}
+
+fn fits_term(object: &Loaded, term: &Attribute, whole: bool, now: Seconds) -> Result<bool> {
+    let Attribute { kind, value: wanted } = term;
+    let same = if is_number(object, *kind) { same_number } else { same };
+    // Parts of a key's material are brought out of it, at some cost.
+    let fits = match answer(object, *kind, whole, now) {
+        Ok(Answer::Value(value)) => same(*kind, &value, wanted),
+        _ => false,
+    };
+    Ok(fits || (*kind == CKA_LABEL && is_called_now(object, wanted.expose(), now)?))
+}
+
+fn is_called_now(object: &Loaded, label: &[u8], now: Seconds) -> Result<bool> {
+    let shown = |kind| object.attribute(kind, now);
+    let (own, key) = (shown(CKA_LABEL)?, shown(CKA_KEYSTEAD_KEY_ID)?);
+    let [own, key] = [&own, &key].map(|value| value.as_ref().map(Secret::expose));
+    Ok(is_called(own, key, label))
 }
 
 /// Returns whether an attribute is a big number of this key only: the private value of one on a curve
 /// (PKCS#11 3.1, 6.3.4), which is bytes elsewhere.
-fn is_number(shown: &Attributes, kind: u64) -> bool {
+fn is_number(object: &Loaded, kind: u64) -> bool {
+    let own = |attribute| object.body().and_then(|body| body.attributes.number(attribute));
     kind == CKA_VALUE
-        && shown.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY)
-        && shown.number(CKA_KEY_TYPE) == Some(CKK_EC)
+        && own(CKA_CLASS) == Some(CKO_PRIVATE_KEY)
+        && own(CKA_KEY_TYPE) == Some(CKK_EC)
 }
 
 /// Returns whether an ordinary object is another one by what it is mostly looked for, which it shows as it
@@ -198,7 +210,8 @@ fn is_number(shown: &Attributes, kind: u64) -> bool {
 fn differs(object: &Loaded, template: &Template) -> bool {
     let RecordContent::Object(body) = &object.content else { return false };
     let own = &body.attributes;
-    let named = template.bytes(CKA_LABEL).is_none_or(|wanted| is_called(own, wanted));
+    let called = |wanted| is_called(own.bytes(CKA_LABEL), own.bytes(CKA_KEYSTEAD_KEY_ID), wanted);
+    let named = template.bytes(CKA_LABEL).is_none_or(called);
     let differs = |kind| template.bytes(kind).is_some_and(|wanted| own.bytes(kind) != Some(wanted));
     !named || [CKA_CLASS, CKA_KEY_TYPE, CKA_ID].into_iter().any(differs)
 }

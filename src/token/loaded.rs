@@ -8,9 +8,7 @@ use crate::id::Id;
 use crate::key::policy::{InUse, Key, Purpose, Sealing, Usages, Watch};
 use crate::key::{Body, Expiry, Header, KeyState, MaterialState, Metadata, Role, Status};
 use crate::object::build;
-use crate::object::custom::show_expiry;
 use crate::object::kinds::{self, USAGE_FLAGS};
-use crate::object::property::CustomKeyView;
 use crate::object::values::plain;
 use crate::object::{Attributes, attributes, implied, marks, template_check, trust};
 use crate::secret::Secret;
@@ -245,29 +243,6 @@ impl Loaded {
         self.older.get_or_try_init(bring).map(Vec::as_slice)
     }
 
-    /// Returns every attribute as PKCS#11 shows it at `now`.
-    pub(crate) fn shown(&self, now: Seconds) -> Result<Attributes> {
-        let mut shown = match (&self.content, &self.header.role) {
-            (RecordContent::CustomKey(key), _) => {
-                let newest = key.state.version;
-                return view(self.id, key, newest, self.header.private, now).metadata_attributes();
-            }
-            (RecordContent::Material(body, owner), Role::Material { version, .. }) => {
-                view(owner.id, &owner.key, *version, owner.header.private, now)
-                    .material_attributes(&body.attributes)?
-            }
-            (RecordContent::Material(body, _) | RecordContent::Object(body), _) => {
-                body.attributes.duplicate()
-            }
-        };
-        marks::hide(&mut shown);
-        shown.set(CKA_UNIQUE_ID, self.id.to_string().as_bytes());
-        if let (RecordContent::Object(_), Some(_)) = (&self.content, self.header.expiry) {
-            show_expiry(&mut shown, self.header.expiry);
-        }
-        Ok(shown)
-    }
-
     /// Returns the material of a secret or private key.
     pub(crate) fn body(&self) -> Option<&ObjectBody> {
         match &self.content {
@@ -342,21 +317,6 @@ impl Loaded {
 fn allowed_mechanisms(body: &ObjectBody) -> Option<Vec<u64>> {
     let given = body.attributes.bytes(CKA_ALLOWED_MECHANISMS);
     given.filter(|given| !given.is_empty()).map(attributes::mechanisms)
-}
-
-fn view(id: Id, key: &CustomKey, version: u32, private: bool, now: Seconds) -> CustomKeyView<'_> {
-    CustomKeyView { id, metadata: &key.metadata, state: key.state(now), version, private }
-}
-
-/// Returns whether an attribute's value must stay inside.
-pub(crate) fn hidden(shown: &Attributes, kind: u64) -> bool {
-    secret(shown, kind) && hides_its_value(shown)
-}
-
-/// Returns whether an attribute is the key's material, or a part of it.
-pub(crate) fn secret(shown: &Attributes, kind: u64) -> bool {
-    let class = shown.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
-    crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret)
 }
 
 /// Returns whether a secret or private key's value must stay inside.

@@ -29,6 +29,7 @@ mod records;
 mod retry;
 mod rotate;
 mod searches;
+mod shown;
 mod slots;
 mod terms;
 mod usable;

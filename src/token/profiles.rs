@@ -26,7 +26,7 @@ impl Token {
         let made = || PROFILES.iter().map(|profile| Arc::new(object(self.id, *profile))).collect();
         let mut found = Vec::new();
         for (handle, object) in self.handles.built_in(made) {
-            if self.fits(&object, template)? {
+            if self.fits(&object, template, self.now())? {
                 found.push((object.id, handle));
             }
         }
