@@ -61,9 +61,30 @@ impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
     }
 }
 
+impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
+    const fn empty() -> Self {
+        Self([const { AtomicPtr::new(null_mut()) }; KINDS])
+    }
+}
+
 impl<T: Release, const KINDS: usize> Default for Shard<T, KINDS> {
     fn default() -> Self {
-        Self([const { AtomicPtr::new(null_mut()) }; KINDS])
+        Self::empty()
+    }
+}
+
+/// Spare contexts that hold no key, for all operations of the process. Nothing waits here, and so nothing can in a
+/// forked child.
+pub(super) struct SparePool<T: Release, const KINDS: usize>([Shard<T, KINDS>; SHARDS]);
+
+impl<T: Release, const KINDS: usize> SparePool<T, KINDS> {
+    pub(super) const fn new() -> Self {
+        Self([const { Shard::empty() }; SHARDS])
+    }
+
+    /// Returns the shard of this thread.
+    pub(super) fn shard(&self) -> Option<&Shard<T, KINDS>> {
+        self.0.get(SHARD.with(|shard| *shard))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Hash functions.
 
+use super::context_pool::SparePool;
 use super::owned::Owned;
 use super::{done, failed};
 use crate::error::{Reason, Result};
@@ -90,21 +91,29 @@ impl Hash {
     }
 }
 
+/// The contexts of digests that have been finished, which AWS-LC has wiped: allocating one takes as long as a short
+/// message.
+static SPARES: SparePool<EVP_MD_CTX, { Hash::ALL.len() }> = SparePool::new();
+
 /// A digest under way.
 pub struct Digest {
-    context: Owned<EVP_MD_CTX>,
+    /// None once the digest is finished.
+    context: Option<Owned<EVP_MD_CTX>>,
     hash: Hash,
 }
 
 impl Digest {
     /// Starts a digest.
     pub fn new(hash: Hash) -> Result<Self> {
-        // SAFETY: `EVP_MD_CTX_new` gives its object to its caller; nothing else has the pointer.
-        let context = unsafe { Owned::take(EVP_MD_CTX_new(), Reason::HostMemory)? };
-        // SAFETY: `context` owns the new object; `md` returns a pointer to a static table.
+        let context = match SPARES.shard().and_then(|spares| spares.take(hash as usize)) {
+            Some(context) => context,
+            // SAFETY: `EVP_MD_CTX_new` gives its object to its caller; nothing else has the pointer.
+            None => unsafe { Owned::take(EVP_MD_CTX_new(), Reason::HostMemory)? },
+        };
+        // SAFETY: `context` owns the object; `md` returns a pointer to a static table.
         let code = unsafe { EVP_DigestInit_ex(context.as_ptr(), hash.md(), null_mut()) };
         done(code, Reason::HostMemory)?;
-        Ok(Self { context, hash })
+        Ok(Self { context: Some(context), hash })
     }
 
     /// The digest's length in bytes.
@@ -118,15 +127,15 @@ impl Digest {
     }
 
     /// The context, still owned.
-    pub(super) fn context(&self) -> *mut EVP_MD_CTX {
-        self.context.as_ptr()
+    pub(super) fn context(&self) -> Result<*mut EVP_MD_CTX> {
+        self.context.as_ref().map(Owned::as_ptr).ok_or_else(|| Reason::General.into())
     }
 
     /// Takes more input.
     pub fn update(&mut self, input: &[u8]) -> Result<()> {
+        let context = self.context()?;
         // SAFETY: `self.context` owns the context, which `new` initialised; `input` is borrowed for the call.
-        let code =
-            unsafe { EVP_DigestUpdate(self.context.as_ptr(), input.as_ptr().cast(), input.len()) };
+        let code = unsafe { EVP_DigestUpdate(context, input.as_ptr().cast(), input.len()) };
         done(code, Reason::FunctionFailed)
     }
 
@@ -135,11 +144,14 @@ impl Digest {
         let Some(output) = output.get_mut(..self.size()) else {
             return Err(failed(Reason::BufferTooSmall));
         };
+        let context = self.context()?;
         // SAFETY: `self.context` owns the context, which `new` initialised for a hash of `self.size()` bytes,
         // and `output` was cut to so many above.
-        let code =
-            unsafe { EVP_DigestFinal_ex(self.context.as_ptr(), output.as_mut_ptr(), null_mut()) };
+        let code = unsafe { EVP_DigestFinal_ex(context, output.as_mut_ptr(), null_mut()) };
         done(code, Reason::FunctionFailed)?;
+        if let (Some(spares), Some(context)) = (SPARES.shard(), self.context.take()) {
+            spares.give(self.hash as usize, context);
+        }
         Ok(output.len())
     }
 }
@@ -198,5 +210,19 @@ mod tests {
     #[test]
     fn a_short_buffer_is_refused() {
         assert!(Digest::new(Hash::Sha256).unwrap().finish(&mut [0; 31]).is_err());
+    }
+
+    #[test]
+    fn nothing_follows_the_end_and_the_next_digest_knows_nothing_of_it() {
+        let mut digests = [(); 2].map(|()| [0; 32]);
+        for output in &mut digests {
+            let mut digest = Digest::new(Hash::Sha256).unwrap();
+            digest.update(b"abc").unwrap();
+            digest.finish(output).unwrap();
+            assert!(digest.update(b"d").is_err() && digest.finish(&mut [0; 32]).is_err());
+            assert!(digest.state().is_none());
+        }
+        let [one, other] = digests;
+        assert_eq!(one, other);
     }
 }

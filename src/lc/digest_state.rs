@@ -55,16 +55,18 @@ state!(SHA512_CTX, u64, p);
 impl Digest {
     /// Returns the state, of the hash functions that can be taken up again.
     pub fn state(&self) -> Option<Secret> {
+        let context = self.context().ok()?;
         // SAFETY: `self` owns the context, which `new` initialised for this hash, and lends it to the call.
-        unsafe { state_of(self.context(), self.hash()) }.map(|state| state.save())
+        unsafe { state_of(context, self.hash()) }.map(|state| state.save())
     }
 
     /// Goes on from a state that [`Self::state`] returned for the same hash; `SavedStateInvalid` for anything
     /// else.
     pub fn resumed(hash: Hash, saved: &[u8]) -> Result<Self> {
         let digest = Self::new(hash)?;
+        let context = digest.context()?;
         // SAFETY: `digest` owns the context, which `new` initialised for this hash; nothing else has it yet.
-        let state = unsafe { state_of(digest.context(), hash) };
+        let state = unsafe { state_of(context, hash) };
         match state.and_then(|state| state.load(saved)) {
             Some(()) => Ok(digest),
             None => Err(Reason::SavedStateInvalid.into()),
