@@ -76,12 +76,17 @@ impl<T> SessionSlab<T> {
         true
     }
 
-    /// Removes and returns the session, once no thread uses it.
-    pub(crate) fn remove(&self, handle: u64) -> Result<T> {
-        let left = self.lock(handle)?.take_if(|(taken, _)| *taken == handle);
-        let (_, left) = left.ok_or(Reason::SessionUnknown)?;
+    /// Drops the session where it lies, once no thread uses it; returns what `last` makes of it before.
+    pub(crate) fn remove<R>(&self, handle: u64, last: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let mut entry = self.lock(handle)?;
+        let result = match &mut *entry {
+            Some((taken, session)) if *taken == handle => last(session),
+            _ => return Err(Reason::SessionUnknown.into()),
+        };
+        *entry = None;
+        drop(entry);
         lock(&self.free).numbers.push(number(handle));
-        Ok(left)
+        Ok(result)
     }
 
     #[inline]
@@ -123,9 +128,9 @@ mod tests {
         let slab = SessionSlab::new();
         let (one, two) = (slab.insert(|_| 'a').unwrap(), slab.insert(|_| 'b').unwrap());
         assert_eq!((read(&slab, one), read(&slab, two)), (Ok('a'), Ok('b')));
-        assert_eq!(slab.remove(one), Ok('a'));
+        assert_eq!(slab.remove(one, |session| *session), Ok('a'));
         assert_eq!(read(&slab, one).unwrap_err().reason(), Reason::SessionUnknown);
-        assert_eq!(slab.remove(one).unwrap_err().reason(), Reason::SessionUnknown);
+        assert_eq!(slab.remove(one, |_| ()).unwrap_err().reason(), Reason::SessionUnknown);
         assert_eq!(read(&slab, two), Ok('b'));
     }
 
@@ -133,7 +138,7 @@ mod tests {
     fn an_entry_is_used_again_but_never_a_handle() {
         let slab = SessionSlab::new();
         let first = slab.insert(|_| 1).unwrap();
-        slab.remove(first).unwrap();
+        slab.remove(first, |_| ()).unwrap();
         let second = slab.insert(|_| 2).unwrap();
         assert_eq!(first % MAX_SESSIONS as u64, second % MAX_SESSIONS as u64);
         assert_eq!(read(&slab, first).unwrap_err().reason(), Reason::SessionUnknown);
@@ -155,7 +160,7 @@ mod tests {
         let slab = SessionSlab::new();
         let handles: Vec<u64> = (0..MAX_SESSIONS).map(|_| slab.insert(|_| ()).unwrap()).collect();
         assert_eq!(slab.insert(|_| ()).unwrap_err().reason(), Reason::SessionCount);
-        slab.remove(handles[77]).unwrap();
+        slab.remove(handles[77], |_| ()).unwrap();
         assert!(slab.insert(|_| ()).is_ok());
     }
 
@@ -181,7 +186,7 @@ mod tests {
                         let mine = (thread, round);
                         let handle = slab.insert(|_| mine).unwrap();
                         assert_eq!(read(slab, handle), Ok(mine));
-                        assert_eq!(slab.remove(handle), Ok(mine));
+                        assert_eq!(slab.remove(handle, |session| *session), Ok(mine));
                     }
                 });
             }

@@ -148,15 +148,15 @@ impl SessionTable {
 
     /// Closes a session; with the last one of a token its login ends (5.6.2).
     pub(crate) fn close(&self, handle: u64) -> Result<()> {
-        let mut session = self.slab.remove(handle)?;
-        session.count();
-        session.token.close_session(handle);
+        let (slot, token) =
+            self.slab.remove(handle, |session| (session.slot, Arc::clone(&session.token)))?;
+        token.close_session(handle);
         let mut registry = self.registry();
-        registry.remove(session.slot, handle);
+        registry.remove(slot, handle);
         // Under the registry's lock, so that no thread opens a session and finds the old login.
-        if registry.count(session.slot).all == 0 && session.token.logged_in_as() != Login::Public {
-            session.token.report_uses();
-            session.token.logout()?;
+        if registry.count(slot).all == 0 && token.logged_in_as() != Login::Public {
+            token.report_uses();
+            token.logout()?;
         }
         Ok(())
     }
