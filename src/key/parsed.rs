@@ -37,6 +37,17 @@ pub enum Parsed {
 }
 
 impl Parsed {
+    /// Returns the bytes of a secret key.
+    pub fn secret(&self) -> Result<&[u8]> {
+        match self {
+            Self::Aes(key) => Ok(key.bytes()),
+            Self::Xts(key) => Ok(key.bytes()),
+            Self::ChaCha(key) => Ok(key.bytes()),
+            Self::Generic(key) => Ok(key.expose()),
+            _ => Err(Reason::KeyTypeInconsistent.into()),
+        }
+    }
+
     /// Returns a private key as PKCS#8, the form in which it is kept.
     pub fn to_pkcs8(&self) -> Result<Secret> {
         match self {
@@ -49,11 +60,23 @@ impl Parsed {
         }
     }
 
+    /// Returns the public half of a private key.
+    pub fn public(&self) -> Result<Self> {
+        match self {
+            Self::RsaPrivate(key) => key.public().map(Self::RsaPublic),
+            Self::EcPrivate(key) => key.public().map(Self::EcPublic),
+            Self::EdwardsPrivate(key) => key.public().map(Self::EdwardsPublic),
+            Self::MontgomeryPrivate(key) => Ok(Self::MontgomeryPublic(key.public())),
+            Self::LatticePrivate(key) => key.public().map(Self::LatticePublic),
+            _ => Err(Reason::KeyTypeInconsistent.into()),
+        }
+    }
+
     /// Returns the public half of a private key as `SubjectPublicKeyInfo`. Two encodings of one key have one.
     pub fn public_spki(&self) -> Result<Vec<u8>> {
         match self {
             Self::RsaPrivate(key) => key.public()?.to_spki(),
-            Self::EcPrivate(key) => key.public()?.to_spki(),
+            Self::EcPrivate(key) => Ok(key.to_spki()),
             Self::EdwardsPrivate(key) => key.public()?.to_spki(),
             Self::MontgomeryPrivate(key) => key.to_spki(),
             Self::LatticePrivate(key) => key.to_spki(),

@@ -75,6 +75,14 @@ impl AesKey {
         self.bytes.expose()
     }
 
+    /// Encrypts one block by itself.
+    pub(crate) fn encrypted(&self, block: &[u8; BLOCK]) -> Result<[u8; BLOCK]> {
+        let (schedule, mut output) = (schedule(self, Direction::Encrypt)?, [0; BLOCK]);
+        // SAFETY: reads the schedule and one block, writes one block.
+        unsafe { AES_encrypt(block.as_ptr(), output.as_mut_ptr(), schedule.key()) };
+        Ok(output)
+    }
+
     pub(super) fn cbc(&self) -> *const EVP_CIPHER {
         table(Mode::Cbc, self.len())
     }

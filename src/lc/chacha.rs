@@ -57,6 +57,11 @@ impl ChaChaKey {
         Ok(Self { aead: Aead(aead), bytes, pool: ContextPool::default() })
     }
 
+    /// Its bytes, for what is no cipher.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.expose()
+    }
+
     /// Encrypts `text` into the first bytes of `output`, and leaves the tag in `tag`. A text that is too
     /// long is `DataLength`.
     pub(crate) fn seal(

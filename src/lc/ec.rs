@@ -5,7 +5,7 @@ pub use super::curve::Curve;
 use super::heap::kept_private;
 use super::owned::Owned;
 use super::pkey::{Pkey, fill};
-use super::{done, failed};
+use super::{done, ec_der, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
@@ -25,29 +25,37 @@ impl Curve {
     }
 }
 
+/// The first byte of a point with both coordinates (SEC 1, 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
 /// A parsed private key.
 pub struct PrivateKey {
     key: Pkey,
     curve: Curve,
+    /// The public key's point, uncompressed.
+    point: Vec<u8>,
 }
 
 impl PrivateKey {
-    /// Generates a key.
+    /// Generates a key, to be kept.
     pub fn generate(curve: Curve) -> Result<Self> {
-        let ec = curve.empty()?;
-        // SAFETY: `ec` owns the key that `empty` has made with its group, and the call fills it.
-        done(unsafe { EC_KEY_generate_key(ec.as_ptr()) }, Reason::FunctionFailed)?;
-        Ok(Self { key: Pkey::ec(&ec)?, curve })
+        kept_private(|| {
+            let ec = curve.empty()?;
+            // SAFETY: `ec` owns the key that `empty` has made with its group, and the call fills it.
+            done(unsafe { EC_KEY_generate_key(ec.as_ptr()) }, Reason::FunctionFailed)?;
+            Self::of(Pkey::ec(&ec)?, curve)
+        })
     }
 
-    /// Reads a PKCS#8 `PrivateKeyInfo` and checks the key; anything else is `DataInvalid`. AWS-LC keeps
-    /// in mind whether the public half was written with it, and would write it or leave it out again:
-    /// the key is made anew, so that it has one encoding.
+    fn of(key: Pkey, curve: Curve) -> Result<Self> {
+        Ok(Self { point: point(&key, curve)?, key, curve })
+    }
+
+    /// Reads a PKCS#8 `PrivateKeyInfo` and checks the key; anything else is `DataInvalid`.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
         let key = Pkey::from_pkcs8(der, EVP_PKEY_EC)?;
-        let read = Self { curve: Curve::of(&key)?, key };
-        let scalar = read.scalar()?;
-        kept_private(|| Self::from_scalar(read.curve, scalar.expose()))
+        let curve = Curve::of(&key)?;
+        Self::of(key, curve)
     }
 
     /// Makes a key of its big-endian number: `AttributeValue` unless it is between 1 and the order.
@@ -74,12 +82,12 @@ impl PrivateKey {
             EC_KEY_set_public_key(ec.as_ptr(), point.as_ptr()) & EC_KEY_check_key(ec.as_ptr())
         };
         done(code, Reason::AttributeValue)?;
-        Ok(Self { key: Pkey::ec(&ec)?, curve })
+        Self::of(Pkey::ec(&ec)?, curve)
     }
 
-    /// The key as PKCS#8 `PrivateKeyInfo`.
+    /// The key as PKCS#8 `PrivateKeyInfo`, with its public half, however it was read.
     pub fn to_pkcs8(&self) -> Result<Secret> {
-        self.key.to_pkcs8()
+        Ok(ec_der::private(self.curve, &self.scalar()?, &self.point))
     }
 
     /// The key's number, big-endian, as long as a coordinate.
@@ -95,9 +103,19 @@ impl PrivateKey {
         self.curve
     }
 
+    /// The public key's point, uncompressed.
+    pub fn point(&self) -> &[u8] {
+        &self.point
+    }
+
+    /// The public half as `SubjectPublicKeyInfo`.
+    pub fn to_spki(&self) -> Vec<u8> {
+        ec_der::public(self.curve, &self.point)
+    }
+
     /// The public half.
     pub fn public(&self) -> Result<PublicKey> {
-        PublicKey::from_point(self.curve, &point(&self.key, self.curve)?)
+        PublicKey::from_point(self.curve, &self.point)
     }
 
     /// Signs a digest, of which as many bits count as the curve has; gives both numbers, each as
@@ -139,6 +157,8 @@ impl PrivateKey {
 pub struct PublicKey {
     key: Pkey,
     curve: Curve,
+    /// Its point, uncompressed.
+    point: Vec<u8>,
 }
 
 impl PublicKey {
@@ -161,23 +181,32 @@ impl PublicKey {
             EC_KEY_set_public_key(ec.as_ptr(), point.as_ptr()) & EC_KEY_check_key(ec.as_ptr())
         };
         done(code, Reason::AttributeValue)?;
-        Ok(Self { key: Pkey::ec(&ec)?, curve })
+        let key = Pkey::ec(&ec)?;
+        match bytes.first() == Some(&UNCOMPRESSED) {
+            true => Ok(Self { key, curve, point: bytes.to_vec() }),
+            false => Self::of(key, curve),
+        }
+    }
+
+    fn of(key: Pkey, curve: Curve) -> Result<Self> {
+        Ok(Self { point: point(&key, curve)?, key, curve })
     }
 
     /// Reads a `SubjectPublicKeyInfo`; anything else is `DataInvalid`.
     pub fn from_spki(der: &[u8]) -> Result<Self> {
         let key = Pkey::from_spki(der, EVP_PKEY_EC)?;
-        Ok(Self { curve: Curve::of(&key)?, key })
+        let curve = Curve::of(&key)?;
+        Self::of(key, curve)
     }
 
-    /// The key as `SubjectPublicKeyInfo`.
-    pub fn to_spki(&self) -> Result<Vec<u8>> {
-        self.key.to_spki()
+    /// The key as `SubjectPublicKeyInfo`, its point uncompressed.
+    pub fn to_spki(&self) -> Vec<u8> {
+        ec_der::public(self.curve, &self.point)
     }
 
     /// The point, uncompressed.
-    pub fn point(&self) -> Result<Vec<u8>> {
-        point(&self.key, self.curve)
+    pub fn point(&self) -> &[u8] {
+        &self.point
     }
 
     /// The curve.
@@ -233,6 +262,7 @@ fn point(key: &Pkey, curve: Curve) -> Result<Vec<u8>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::lc::der::{INTEGER, OCTET_STRING, SEQUENCE, element};
 
     #[test]
     fn a_key_survives_each_of_its_forms() {
@@ -249,10 +279,47 @@ mod tests {
                 public.verify(b"digest", &signature).unwrap();
                 assert!(public.verify(b"Digest", &signature).is_err());
             }
-            let again = PublicKey::from_spki(&public.to_spki().unwrap()).unwrap();
-            assert_eq!(again.point().unwrap(), public.point().unwrap());
+            let again = PublicKey::from_spki(&public.to_spki()).unwrap();
+            assert_eq!(again.point(), public.point());
             assert_eq!(Curve::named(curve.oid()), Some(*curve));
         }
+    }
+
+    #[test]
+    fn each_form_is_the_one_that_aws_lc_writes_whether_or_not_it_was_read_with_its_point() {
+        for curve in Curve::ALL {
+            let key = PrivateKey::generate(*curve).unwrap();
+            let der = key.to_pkcs8().unwrap();
+            assert_eq!(der, key.key.to_pkcs8().unwrap());
+            let public = key.public().unwrap();
+            assert_eq!(public.to_spki(), public.key.to_spki().unwrap());
+            let without = without_point(*curve, &key.scalar().unwrap());
+            let again = PrivateKey::from_pkcs8(without.expose()).unwrap();
+            assert_eq!(again.to_pkcs8().unwrap(), der);
+        }
+    }
+
+    #[test]
+    fn a_compressed_point_is_the_same_point() {
+        for curve in Curve::ALL {
+            let whole = PrivateKey::generate(*curve).unwrap().public().unwrap();
+            let (x, y) = whole.point().split_at(1).1.split_at(curve.size());
+            let sign = 2 + (y.last().unwrap() & 1);
+            let compressed = PublicKey::from_point(*curve, &[&[sign], x].concat()).unwrap();
+            assert_eq!(compressed.point(), whole.point());
+            assert_eq!(compressed.to_spki(), whole.to_spki());
+        }
+    }
+
+    /// A `PrivateKeyInfo` as programs write it that leave the public half out.
+    fn without_point(curve: Curve, scalar: &Secret) -> Secret {
+        let version = |number: u8| element(INTEGER, &[&[number]]);
+        let scalar = element(OCTET_STRING, &[scalar.expose()]);
+        let key = element(SEQUENCE, &[version(1).expose(), scalar.expose()]);
+        let algorithm = b"\x06\x07\x2A\x86\x48\xCE\x3D\x02\x01";
+        let algorithm = element(SEQUENCE, &[algorithm, curve.oid()]);
+        let key = element(OCTET_STRING, &[key.expose()]);
+        element(SEQUENCE, &[version(0).expose(), algorithm.expose(), key.expose()])
     }
 
     #[test]
@@ -260,7 +327,7 @@ mod tests {
         for curve in Curve::ALL {
             let one = PrivateKey::generate(*curve).unwrap();
             let two = PrivateKey::generate(*curve).unwrap();
-            let point = |key: &PrivateKey| key.public().unwrap().point().unwrap();
+            let point = |key: &PrivateKey| key.public().unwrap().point().to_vec();
             assert_eq!(one.agree(&point(&two)).unwrap(), two.agree(&point(&one)).unwrap());
             assert_eq!(one.agree(&point(&two)).unwrap().len(), curve.size());
         }
@@ -269,7 +336,7 @@ mod tests {
     #[test]
     fn numbers_and_points_off_the_curve_are_refused() {
         let key = PrivateKey::generate(Curve::P256).unwrap();
-        let mut off = key.public().unwrap().point().unwrap();
+        let mut off = key.public().unwrap().point().to_vec();
         if let Some(last) = off.last_mut() {
             *last ^= 1;
         }

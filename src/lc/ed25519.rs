@@ -73,9 +73,10 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Generates a key.
+    /// Generates a key, to be kept.
     pub fn generate() -> Result<Self> {
-        Self::from_seed(random::secret(SIZE)?.expose())
+        let seed = random::secret(SIZE)?;
+        kept_private(|| Self::from_seed(seed.expose()))
     }
 
     /// Makes a key of its 32-byte seed; another length is `AttributeValue`.
@@ -89,25 +90,25 @@ impl PrivateKey {
             let made = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, null_mut(), at, len);
             Pkey::take(made, Reason::AttributeValue)?
         };
-        let (mut public, mut pair) = ([0; SIZE], Secret::new(vec![0; 2 * SIZE]));
-        // SAFETY: reads 32 bytes, writes 32 and 64.
-        unsafe {
-            let pair = pair.expose_mut().as_mut_ptr();
-            ED25519_keypair_from_seed(public.as_mut_ptr(), pair, seed.as_ptr());
-        }
-        Ok(Self { key, pair: pair.kept() })
+        Self::of(key)
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 8410); anything else is `DataInvalid`.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
-        let key = Pkey::from_pkcs8(der, EVP_PKEY_ED25519)?;
-        let (mut seed, mut len) = (Secret::new(vec![0; SIZE]), SIZE);
-        let to = seed.expose_mut().as_mut_ptr();
-        // SAFETY: `key` owns the parsed key; the call writes at most `len` bytes, and `seed` was made `SIZE`
-        // long.
-        let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
-        done(code, Reason::DataInvalid)?;
-        kept_private(|| Self::from_seed(seed.expose()))
+        Self::of(Pkey::from_pkcs8(der, EVP_PKEY_ED25519)?)
+    }
+
+    fn of(key: Pkey) -> Result<Self> {
+        let mut pair = Secret::new(vec![0; 2 * SIZE]);
+        let (seed, public) = pair.expose_mut().split_at_mut(SIZE);
+        let (mut seed_len, mut public_len) = (seed.len(), public.len());
+        // SAFETY: `key` owns the key; each call writes at most as many bytes as its half of the pair has.
+        let code = unsafe {
+            EVP_PKEY_get_raw_private_key(key.as_ptr(), seed.as_mut_ptr(), &mut seed_len)
+                & EVP_PKEY_get_raw_public_key(key.as_ptr(), public.as_mut_ptr(), &mut public_len)
+        };
+        done(code, Reason::General)?;
+        Ok(Self { key, pair: pair.kept() })
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.

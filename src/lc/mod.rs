@@ -15,6 +15,7 @@ pub(crate) mod derivation_cost;
 pub(crate) mod digest;
 mod digest_state;
 pub(crate) mod ec;
+mod ec_der;
 pub(crate) mod ed25519;
 pub(crate) mod encrypted_key;
 mod heap;

@@ -1,5 +1,6 @@
 //! Generating RSA keys: AWS-LC rounds sizes that are no multiple of 128 bits down, and makes the others.
 
+use super::heap::kept_private;
 use super::owned::Owned;
 use super::pkey::Pkey;
 use super::rsa::{BITS, PrivateKey, exponent};
@@ -10,15 +11,20 @@ use std::ffi::c_int;
 use std::ptr::null_mut;
 
 impl PrivateKey {
-    /// Generates a key of `bits` bits (in [`BITS`]: `KeySizeRange`) with a big-endian public exponent
-    /// (odd, at most 32 bits: `AttributeValue`).
+    /// Generates a key, to be kept, of `bits` bits (in [`BITS`]: `KeySizeRange`) with a big-endian public
+    /// exponent (odd, at most 32 bits: `AttributeValue`).
     pub fn generate(bits: u64, public_exponent: &[u8]) -> Result<Self> {
-        if !BITS.contains(&bits) {
-            return Err(Reason::KeySizeRange.into());
+        match bits.is_multiple_of(128) {
+            _ if !BITS.contains(&bits) => Err(Reason::KeySizeRange.into()),
+            true => kept_private(|| Self::generate_whole(bits, public_exponent)),
+            false => {
+                let parts = rsa_odd::generate(bits, public_exponent)?;
+                kept_private(|| Self::from_components(&parts))
+            }
         }
-        if !bits.is_multiple_of(128) {
-            return Self::from_components(&rsa_odd::generate(bits, public_exponent)?);
-        }
+    }
+
+    fn generate_whole(bits: u64, public_exponent: &[u8]) -> Result<Self> {
         let bits = c_int::try_from(bits).map_err(|_| failed(Reason::KeySizeRange))?;
         let exponent = exponent(public_exponent)?;
         // SAFETY: `RSA_new` gives its object to its caller; nothing else has the pointer.

@@ -1,5 +1,6 @@
 //! X25519 key agreement (RFC 7748).
 
+use super::heap::kept_private;
 use super::pkey::Pkey;
 use super::{done, random};
 use crate::error::{Reason, Result};
@@ -24,12 +25,14 @@ pub(crate) fn public_spki(public: &[u8; SIZE]) -> Result<Vec<u8>> {
 pub struct PrivateKey {
     key: Pkey,
     scalar: Secret,
+    public: [u8; SIZE],
 }
 
 impl PrivateKey {
-    /// Generates a key.
+    /// Generates a key, to be kept.
     pub fn generate() -> Result<Self> {
-        Self::from_scalar(random::secret(SIZE)?.expose())
+        let scalar = random::secret(SIZE)?;
+        kept_private(|| Self::from_scalar(scalar.expose()))
     }
 
     /// Takes the key's 32 bytes; another length is `AttributeValue`.
@@ -43,19 +46,24 @@ impl PrivateKey {
                 EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, null_mut(), scalar.as_ptr(), SIZE);
             Pkey::take(made, Reason::AttributeValue)?
         };
-        Ok(Self { key, scalar: Secret::from(scalar).kept() })
+        Self::of(key)
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 8410); anything else is `DataInvalid`.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
-        let key = Pkey::from_pkcs8(der, EVP_PKEY_X25519)?;
-        let (mut scalar, mut len) = (Secret::new(vec![0; SIZE]), SIZE);
-        let to = scalar.expose_mut().as_mut_ptr();
-        // SAFETY: `key` owns the parsed key; the call writes at most `len` bytes, and `scalar` was made
-        // `SIZE` long.
-        let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
-        done(code, Reason::DataInvalid)?;
-        Ok(Self { key, scalar: scalar.kept() })
+        Self::of(Pkey::from_pkcs8(der, EVP_PKEY_X25519)?)
+    }
+
+    fn of(key: Pkey) -> Result<Self> {
+        let (mut scalar, mut public) = (Secret::new(vec![0; SIZE]), [0; SIZE]);
+        let (to, mut len, mut public_len) = (scalar.expose_mut().as_mut_ptr(), SIZE, SIZE);
+        // SAFETY: `key` owns the key; the calls write at most `SIZE` bytes each, as many as both have room for.
+        let code = unsafe {
+            EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len)
+                & EVP_PKEY_get_raw_public_key(key.as_ptr(), public.as_mut_ptr(), &mut public_len)
+        };
+        done(code, Reason::General)?;
+        Ok(Self { key, scalar: scalar.kept(), public })
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.
@@ -70,10 +78,7 @@ impl PrivateKey {
 
     /// The public key's 32 bytes.
     pub fn public(&self) -> [u8; SIZE] {
-        let mut public = [0; SIZE];
-        // SAFETY: reads 32 bytes, writes 32.
-        unsafe { X25519_public_from_private(public.as_mut_ptr(), self.scalar.expose().as_ptr()) };
-        public
+        self.public
     }
 
     /// The public half as `SubjectPublicKeyInfo`.

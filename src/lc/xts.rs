@@ -41,6 +41,11 @@ impl XtsKey {
         }
     }
 
+    /// The bytes of both keys, for what is no cipher.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.expose()
+    }
+
     /// Encrypts or decrypts one data unit, 16 bytes or more and [`MAX_UNIT`] at the most, into the first
     /// bytes of `output`. Another length is `DataLength`.
     pub(crate) fn unit(

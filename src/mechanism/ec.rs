@@ -239,7 +239,7 @@ mod tests {
     fn parties() -> [(UsableKey, Vec<u8>); 2] {
         [(); 2].map(|()| {
             let key = PrivateKey::generate(Curve::P256).unwrap();
-            let point = key.public().unwrap().point().unwrap();
+            let point = key.public().unwrap().point().to_vec();
             (usable(Parsed::EcPrivate(key), Usage::Derive), point)
         })
     }

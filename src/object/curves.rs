@@ -144,23 +144,19 @@ fn is_taken(identifier: &[u8]) -> bool {
     bits(&[&[6, length], identifier].concat()) != 0
 }
 
-fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let key_type = attributes.number(CKA_KEY_TYPE);
+fn describe_private(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
     let mut curve = None;
-    let (names, point, info): (&[&[u8]], _, _) = match key_type {
-        Some(CKK_EC) => {
-            let public = read(material, ec::PrivateKey::from_pkcs8)?.public()?;
-            curve = Some(public.curve());
-            (&[public.curve().oid()], public.point()?, public.to_spki()?)
+    let (names, point, info): (&[&[u8]], _, _) = match key {
+        Parsed::EcPrivate(key) => {
+            curve = Some(key.curve());
+            (&[key.curve().oid()], key.point().to_vec(), key.to_spki())
         }
-        Some(CKK_EC_EDWARDS) => {
-            let public = read(material, ed25519::PrivateKey::from_pkcs8)?.public()?;
+        Parsed::EdwardsPrivate(key) => {
+            let public = key.public()?;
             (&EDWARDS, public.bytes().to_vec(), public.to_spki()?)
         }
-        _ => {
-            let key = read(material, x25519::PrivateKey::from_pkcs8)?;
-            (&MONTGOMERY, key.public().to_vec(), key.to_spki()?)
-        }
+        Parsed::MontgomeryPrivate(key) => (&MONTGOMERY, key.public().to_vec(), key.to_spki()?),
+        _ => return Err(Reason::KeyTypeInconsistent.into()),
     };
     match attributes.bytes(CKA_EC_PARAMS) {
         Some(given) => named(names, given)?,
@@ -178,22 +174,19 @@ fn own_point(curve: Option<Curve>, given: &[u8], own: &[u8]) -> Result<()> {
     let own_again = match curve {
         Some(curve) => points::bare(given, &points::lengths(curve.size()))
             .and_then(|point| ec::PublicKey::from_point(curve, point).ok())
-            .is_some_and(|key| key.point().is_ok_and(|point| point == own)),
+            .is_some_and(|key| key.point() == own),
         None => points::bare(given, &[own.len()]) == Some(own),
     };
     let wrong = || Reason::AttributeValue.detail("CKA_EC_POINT is another key's");
     own_again.then_some(()).ok_or_else(wrong)
 }
 
-fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let of_type = |kind: &&Kind| Some(kind.key_type) == attributes.number(CKA_KEY_TYPE);
-    let public = [&EC_PUBLIC, &EDWARDS_PUBLIC, &MONTGOMERY_PUBLIC].into_iter().find(of_type);
-    let parse = public.ok_or(Reason::KeyTypeInconsistent)?.parse;
-    let (point, info) = match parse(&Secret::new(Vec::new()), attributes)? {
-        Parsed::EcPublic(key) => (key.point()?, key.to_spki()?),
+fn describe_public(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let (point, info) = match key {
+        Parsed::EcPublic(key) => (key.point().to_vec(), key.to_spki()),
         Parsed::EdwardsPublic(key) => (key.bytes().to_vec(), key.to_spki()?),
-        Parsed::MontgomeryPublic(bytes) => (bytes.to_vec(), x25519::public_spki(&bytes)?),
-        _ => return Err(Reason::General.into()),
+        Parsed::MontgomeryPublic(bytes) => (bytes.to_vec(), x25519::public_spki(bytes)?),
+        _ => return Err(Reason::KeyTypeInconsistent.into()),
     };
     attributes.set(CKA_EC_POINT, &octet_string(&point)?);
     public_key_info(&info, attributes)
@@ -250,14 +243,13 @@ mod tests {
     #[test]
     fn a_point_is_read_with_and_without_its_octet_string() {
         let key = ec::PrivateKey::generate(Curve::P521).unwrap();
-        let bare = key.public().unwrap().point().unwrap();
+        let bare = key.public().unwrap().point().to_vec();
         let in_bits = [&[3, 0x81, 134, 0], &bare[..]].concat();
         for given in [bare.clone(), octet_string(&bare).unwrap(), in_bits] {
             let mut attributes = Attributes::default();
-            attributes.set_number(CKA_KEY_TYPE, CKK_EC);
             attributes.set(CKA_EC_PARAMS, Curve::P521.oid());
             attributes.set(CKA_EC_POINT, &given);
-            describe_public(&Secret::new(Vec::new()), &mut attributes).unwrap();
+            EC_PUBLIC.read_public(&mut attributes).unwrap();
             assert_eq!(attributes.bytes(CKA_EC_POINT), Some(&octet_string(&bare).unwrap()[..]));
         }
     }
@@ -266,12 +258,11 @@ mod tests {
     fn a_curve_of_another_kind_is_refused() {
         let key = ed25519::PrivateKey::generate().unwrap().to_pkcs8().unwrap();
         let mut attributes = Attributes::default();
-        attributes.set_number(CKA_KEY_TYPE, CKK_EC_EDWARDS);
         attributes.set(CKA_EC_PARAMS, Curve::P256.oid());
-        assert!(describe_private(&key, &mut attributes).is_err());
+        assert!(EDWARDS_PRIVATE.read(&key, &mut attributes).is_err());
         for name in EDWARDS {
             attributes.set(CKA_EC_PARAMS, name);
-            assert!(describe_private(&key, &mut attributes).is_ok());
+            assert!(EDWARDS_PRIVATE.read(&key, &mut attributes).is_ok());
             assert_eq!(attributes.bytes(CKA_EC_PARAMS), Some(name));
         }
     }

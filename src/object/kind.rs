@@ -20,13 +20,25 @@ pub struct Kind {
     pub sizes: Sizes,
     /// The usages that a key has whose template names none.
     pub usages: &'static [Usage],
-    /// Checks material and fills in the attributes that follow from it.
-    pub describe: fn(&Secret, &mut Attributes) -> Result<()>,
-    /// Reads material into the form its mechanisms use.
+    /// Reads material, or the attributes that a public key consists of, into the form its mechanisms use.
     pub parse: fn(&Secret, &Attributes) -> Result<Parsed>,
+    /// Checks the attributes that follow from a key, and fills in those that are missing.
+    pub describe: fn(&Parsed, &mut Attributes) -> Result<()>,
 }
 
 impl Kind {
+    /// Reads material and fills in the attributes that follow from it; returns the key, ready for use.
+    pub fn read(&self, material: &Secret, attributes: &mut Attributes) -> Result<Parsed> {
+        let key = (self.parse)(material, attributes)?;
+        (self.describe)(&key, attributes)?;
+        Ok(key)
+    }
+
+    /// Reads a public key, which consists of its attributes, and fills in those that are missing.
+    pub fn read_public(&self, attributes: &mut Attributes) -> Result<Parsed> {
+        self.read(&Secret::new(Vec::new()), attributes)
+    }
+
     /// Returns the name of keys of that size: a parameter set has one of its own.
     pub fn called(&self, bits: u64) -> &'static str {
         let set = self.sets().iter().find(|set| set.bits() == bits);
@@ -86,10 +98,10 @@ impl Kind {
         Ok(kept.duplicate())
     }
 
-    /// Material in the one form in which it is kept.
-    pub fn canonical(&self, material: Secret, attributes: &Attributes) -> Result<Secret> {
+    /// Returns a key's material in the one form in which it is kept.
+    pub fn canonical(&self, material: Secret, key: &Parsed) -> Result<Secret> {
         match self.class {
-            CKO_PRIVATE_KEY => (self.parse)(&material, attributes)?.to_pkcs8(),
+            CKO_PRIVATE_KEY => key.to_pkcs8(),
             _ => Ok(material),
         }
     }

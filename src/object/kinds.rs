@@ -7,7 +7,7 @@ use super::values::without_zeros;
 use crate::error::{Reason, Result};
 use crate::key::{Metadata, Origin, Parsed, Usage};
 use crate::lc;
-use crate::lc::aes::{Direction, Mode};
+use crate::lc::aes::BLOCK;
 use crate::lc::mac::HmacKey;
 use crate::lc::pkcs8::KeyAlgorithm;
 use crate::secret::Secret;
@@ -56,7 +56,7 @@ pub const KINDS: &[Kind] = &[
         key_type: CKK_AES_XTS,
         sizes: Sizes::These(&[512]),
         usages: &[Usage::Encrypt, Usage::Decrypt],
-        describe: describe_xts,
+        describe: describe_secret,
         parse: |material, _| Ok(Parsed::Xts(lc::xts::XtsKey::new(material.expose())?)),
     },
     Kind {
@@ -65,7 +65,7 @@ pub const KINDS: &[Kind] = &[
         key_type: CKK_CHACHA20,
         sizes: Sizes::These(&[256]),
         usages: &[Usage::Encrypt, Usage::Decrypt],
-        describe: describe_chacha,
+        describe: describe_secret,
         parse: |material, _| Ok(Parsed::ChaCha(lc::chacha::ChaChaKey::new(material.expose())?)),
     },
     Kind {
@@ -74,7 +74,7 @@ pub const KINDS: &[Kind] = &[
         key_type: CKK_GENERIC_SECRET,
         sizes: Sizes::Bytes(8, LONGEST_SECRET),
         usages: &[Usage::Sign, Usage::Verify, Usage::Derive],
-        describe: describe_generic,
+        describe: describe_secret,
         parse: |material, _| Ok(Parsed::Generic(HmacKey::new(material.duplicate()))),
     },
     hmac("SHA1-HMAC", CKK_SHA_1_HMAC),
@@ -129,7 +129,7 @@ const fn hmac(name: &'static str, key_type: u64) -> Kind {
         key_type,
         sizes: Sizes::Bytes(8, LONGEST_SECRET),
         usages: &[Usage::Sign, Usage::Verify],
-        describe: describe_generic,
+        describe: describe_secret,
         parse: |material, _| Ok(Parsed::Generic(HmacKey::new(material.duplicate()))),
     }
 }
@@ -221,34 +221,22 @@ fn bits_of(number: &[u8]) -> u64 {
     number.len() as u64 * 8 - first
 }
 
-fn describe_aes(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let key = lc::aes::AesKey::new(material.expose())?;
-    value_len(material, attributes)?;
+fn describe_aes(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let Parsed::Aes(key) = key else { return Err(Reason::KeyTypeInconsistent.into()) };
+    value_len(key.len(), attributes)?;
     // The check value is the first three bytes of an encrypted block of zeros (PKCS#11 3.1, 4.10.2).
-    let mut block = [0; 16];
-    key.cipher(Mode::Ecb, Direction::Encrypt, &[])?.update(&[0; 16], &mut block)?;
-    check_value(block.split_at(3).0, attributes)
+    let [a, b, c, ..] = key.encrypted(&[0; BLOCK])?;
+    check_value(&[a, b, c], attributes)
 }
 
-/// Checks the two keys; they have no cipher of a single block that a check value could come from.
-fn describe_xts(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    lc::xts::XtsKey::new(material.expose())?;
-    describe_generic(material, attributes)
-}
-
-fn describe_chacha(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    match material.len() {
-        lc::chacha::KEY => describe_generic(material, attributes),
-        _ => Err(Reason::KeySizeRange.into()),
-    }
-}
-
-fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    if material.is_empty() {
+/// Describes a key that is no block cipher's.
+fn describe_secret(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let bytes = key.secret()?;
+    if bytes.is_empty() {
         return Err(Reason::KeySizeRange.detail("a secret of no bytes"));
     }
-    value_len(material, attributes)?;
-    check_value(&sha1_check_value(material.expose())?, attributes)
+    value_len(bytes.len(), attributes)?;
+    check_value(&sha1_check_value(bytes)?, attributes)
 }
 
 /// Returns the first three bytes of a SHA-1 digest: the check value of what is no block cipher's key.
@@ -261,16 +249,16 @@ pub(crate) fn sha1_check_value(of: &[u8]) -> Result<[u8; 3]> {
     Ok([a, b, c])
 }
 
-fn describe_rsa_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let key = lc::rsa::PrivateKey::from_pkcs8(material.expose())?;
+fn describe_rsa_private(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let Parsed::RsaPrivate(key) = key else { return Err(Reason::KeyTypeInconsistent.into()) };
     let public = key.public()?;
     attributes.set(CKA_MODULUS, &public.modulus()?);
     attributes.set(CKA_PUBLIC_EXPONENT, &public.public_exponent()?);
     public_key_info(&public.to_spki()?, attributes)
 }
 
-fn describe_rsa_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let key = rsa_public(attributes)?;
+fn describe_rsa_public(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let Parsed::RsaPublic(key) = key else { return Err(Reason::KeyTypeInconsistent.into()) };
     attributes.set_number(CKA_MODULUS_BITS, key.bits());
     public_key_info(&key.to_spki()?, attributes)
 }
@@ -281,8 +269,8 @@ fn rsa_public(attributes: &Attributes) -> Result<lc::rsa::PublicKey> {
 }
 
 /// Checks that a length the template gave is the material's, and sets it.
-fn value_len(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let length = material.len() as u64;
+fn value_len(length: usize, attributes: &mut Attributes) -> Result<()> {
+    let length = length as u64;
     match attributes.number(CKA_VALUE_LEN) {
         Some(given) if given != length => {
             Err(Reason::TemplateInconsistent.detail("CKA_VALUE_LEN is not the key's length"))

@@ -97,8 +97,8 @@ pub(crate) fn private_part(key: &PrivateKey, kind: u64) -> Result<Option<Secret>
     }
 }
 
-fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let key = PrivateKey::from_pkcs8(material.expose())?;
+fn describe_private(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let Parsed::LatticePrivate(key) = key else { return Err(Reason::KeyTypeInconsistent.into()) };
     let key_type = attributes.number(CKA_KEY_TYPE).ok_or(Reason::KeyTypeInconsistent)?;
     let own = sets(key_type).iter().find(|own| own.set == key.set()).ok_or(Reason::DataInvalid)?;
     match attributes.number(CKA_PARAMETER_SET) {
@@ -112,16 +112,12 @@ fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()
     public_key_info(&key.to_spki()?, attributes)
 }
 
-/// Describes a public key. One without `CKA_VALUE` has it from its `CKA_PUBLIC_KEY_INFO`, as the public half
-/// of a pair.
-fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let info = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|info| !info.is_empty());
-    if let (Some(info), None) = (info, attributes.bytes(CKA_VALUE)) {
-        let key = PublicKey::from_spki(info).map_err(|_| Reason::AttributeValue)?;
+fn describe_public(key: &Parsed, attributes: &mut Attributes) -> Result<()> {
+    let Parsed::LatticePublic(key) = key else { return Err(Reason::KeyTypeInconsistent.into()) };
+    if attributes.bytes(CKA_VALUE).is_none() {
         attributes.set(CKA_VALUE, &key.bytes()?);
     }
-    let info = public(attributes)?.to_spki()?;
-    public_key_info(&info, attributes)
+    public_key_info(&key.to_spki()?, attributes)
 }
 
 fn private(material: &Secret, algorithm: Algorithm) -> Result<PrivateKey> {
@@ -132,9 +128,16 @@ fn private(material: &Secret, algorithm: Algorithm) -> Result<PrivateKey> {
     }
 }
 
+/// Reads a public key. One without `CKA_VALUE` has it from its `CKA_PUBLIC_KEY_INFO`, as the public half of a
+/// pair.
 fn public(attributes: &Attributes) -> Result<PublicKey> {
-    let value = attributes.bytes(CKA_VALUE).ok_or_else(|| missing("CKA_VALUE"))?;
-    PublicKey::from_bytes(set_of(attributes)?.set, value)
+    let info = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|info| !info.is_empty());
+    let told = match (attributes.bytes(CKA_VALUE), info) {
+        (Some(value), _) => return PublicKey::from_bytes(set_of(attributes)?.set, value),
+        (None, Some(info)) => PublicKey::from_spki(info).map_err(|_| Reason::AttributeValue)?,
+        (None, None) => return Err(missing("CKA_VALUE")),
+    };
+    PublicKey::from_bytes(set_of(attributes)?.set, &told.bytes()?)
 }
 
 fn set_of(attributes: &Attributes) -> Result<&'static ParameterSet> {

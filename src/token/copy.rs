@@ -1,6 +1,7 @@
 //! `C_CopyObject`. A custom key cannot be copied: a session copy would outlive its material's expiry.
 
 use super::loaded::RecordContent;
+use super::plan::NewObject;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::object::kinds;
@@ -25,7 +26,7 @@ impl Token {
         let material = body.material.duplicate();
         if body.material.is_empty() || !self.is_custom(&attributes, &request) {
             let expiry = self.ordinary_expiry(&request)?;
-            return self.keep(caller, attributes, material, expiry);
+            return self.keep(caller, NewObject { attributes, material, parsed: None, expiry });
         }
         let number = |kind| attributes.number(kind).ok_or(Reason::General);
         let kind = kinds::kind(number(CKA_CLASS)?, number(CKA_KEY_TYPE)?)?;

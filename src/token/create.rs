@@ -1,5 +1,6 @@
 //! `C_CreateObject`.
 
+use super::plan::NewObject;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::lc::rsa::PrivateKey;
@@ -31,24 +32,24 @@ impl Token {
             }
             CKO_DATA => {
                 let attributes = build(template, Creation::Create, class, None)?;
-                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+                self.keep(caller, NewObject::without_key(attributes))
             }
             CKO_CERTIFICATE => {
                 let attributes = certificate(build(template, Creation::Create, class, None)?)?;
-                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+                self.keep(caller, NewObject::without_key(attributes))
             }
             CKO_TRUST => {
                 let attributes = build(template, Creation::Create, class, None)?;
                 trust::check(&attributes, Reason::TemplateIncomplete)?;
-                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+                self.keep(caller, NewObject::without_key(attributes))
             }
             CKO_PUBLIC_KEY => {
                 let kind = kind_of(template, class)?;
                 let mut attributes = build(template, Creation::Create, class, Some(kind))?;
                 provenance(&mut attributes, None);
-                (kind.describe)(&Secret::new(Vec::new()), &mut attributes).map_err(no_such_key)?;
+                let key = kind.read_public(&mut attributes).map_err(no_such_key)?;
                 let expiry = self.ordinary_expiry(&request)?;
-                self.keep(caller, attributes, Secret::new(Vec::new()), expiry)
+                self.keep(caller, NewObject::public_key(attributes, key, expiry))
             }
             _ => self.create_key(caller, template, class, request),
         }

@@ -129,7 +129,7 @@ impl Token {
     fn make_empty(&self, caller: &Caller, wanted: json::KeyRequest) -> Result<Handle> {
         self.may_keep_custody(caller)?;
         if wanted.bits != 0 {
-            let sized = self.may_be_so_short(wanted.kind.key_type, wanted.bits);
+            let sized = self.may_be_so_short(wanted.kind.key_type, || wanted.bits);
             sized.map_err(|short| Reason::AttributeValue.detail(short))?;
         }
         let id = self.fresh_id()?;

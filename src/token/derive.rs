@@ -2,6 +2,7 @@
 //! [`super::derive_rules`].
 
 use super::derive_rules::Sources;
+use super::plan::NewObject;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::mechanism::{self, Mechanism};
@@ -97,10 +98,10 @@ impl Token {
             return self.keep_as_custom(caller, key, material);
         }
         let DerivedKey { kind, request, mut attributes, .. } = key;
-        (kind.describe)(&material, &mut attributes)?;
+        let parsed = Some(kind.read(&material, &mut attributes)?);
         provenance(&mut attributes, None);
         let expiry = self.ordinary_expiry(&request)?;
-        self.keep(caller, attributes, material, expiry)
+        self.keep(caller, NewObject { attributes, material, parsed, expiry })
     }
 
     /// Makes a data object whose value is what was derived; private where nothing is said and a key is.
@@ -127,7 +128,7 @@ impl Token {
         let value = make(usize::try_from(length).map_err(|_| Reason::KeySizeRange)?)?;
         attributes.remove(CKA_VALUE_LEN);
         attributes.set(CKA_VALUE, value.expose());
-        self.keep(caller, attributes, Secret::new(Vec::new()), None)
+        self.keep(caller, NewObject::without_key(attributes))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::derive::DerivedKey;
 use super::derive_rules::Sources;
 use super::loaded::hides_its_value;
-use super::plan::Plan;
+use super::plan::{NewObject, Plan};
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -167,15 +167,15 @@ impl Token {
         if material.is_empty() {
             // A key that a cipher does without. SunPKCS11 destroys it, and so needs its handle.
             leave_empty(&mut attributes);
-            return self.plan_ordinary(caller, attributes, Secret::new(Vec::new()), None);
+            return self.plan_ordinary(caller, NewObject::without_key(attributes));
         }
         if self.is_custom(&attributes, request) {
             let material = material.duplicate();
             return self.plan_import(caller, (*kind, template, request), attributes, material);
         }
-        (kind.describe)(material, &mut attributes)?;
-        let expiry = self.ordinary_expiry(request)?;
-        self.plan_ordinary(caller, attributes, material.duplicate(), expiry)
+        let parsed = Some(kind.read(material, &mut attributes)?);
+        let (material, expiry) = (material.duplicate(), self.ordinary_expiry(request)?);
+        self.plan_ordinary(caller, NewObject { attributes, material, parsed, expiry })
     }
 }
 

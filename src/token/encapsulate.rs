@@ -4,6 +4,7 @@
 use super::derive::DerivedKey;
 use super::derive_rules::LEAST;
 use super::loaded::hides_its_value;
+use super::plan::NewObject;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::{Expiry, UsableKey, Usage};
@@ -131,9 +132,9 @@ impl Token {
         expiry: Option<Expiry>,
     ) -> Result<Handle> {
         let DerivedKey { kind, mut attributes, .. } = key;
-        (kind.describe)(&secret, &mut attributes)?;
+        let parsed = Some(kind.read(&secret, &mut attributes)?);
         provenance(&mut attributes, None);
-        self.keep(caller, attributes, secret, expiry)
+        self.keep(caller, NewObject { attributes, material: secret, parsed, expiry })
     }
 }
 

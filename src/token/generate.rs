@@ -1,11 +1,11 @@
 //! Generating keys and key pairs.
 
 use super::create::kind_of;
-use super::plan::Plan;
+use super::plan::{NewObject, Plan};
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
-use crate::key::Expiry;
 use crate::key::policy::WRAPPING_RSA;
+use crate::key::{Expiry, Parsed};
 use crate::mechanism::{self, Domain, Generate, Mechanism, MechanismRow};
 use crate::object::build::{build, provenance};
 use crate::object::kinds::{self, Kind};
@@ -37,7 +37,7 @@ impl Token {
             return self.generate_known(caller, mechanism, template, generate);
         }
         let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
-        of_kind(template, kind)?;
+        of_class(template, kind)?;
         let mut attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
         let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
@@ -45,8 +45,9 @@ impl Token {
         let length = length.or_else(|| kind.sizes.only().map(|bits| bits / 8));
         let material = generate(&mechanism.params, size(length)?).map_err(no_such_size)?;
         provenance(&mut attributes, Some(mechanism.id));
-        (kind.describe)(&material, &mut attributes)?;
-        let (plan, _) = self.plan_made(caller, kind, attributes, material, &request)?;
+        let key = kind.read(&material, &mut attributes)?;
+        let made = GeneratedKey { kind, attributes, material, key };
+        let (plan, _) = self.plan_made(caller, made, &request)?;
         let [handle] = self.carry_out(caller, [plan])?;
         Ok(handle)
     }
@@ -60,7 +61,7 @@ impl Token {
         generate: Generate,
     ) -> Result<Handle> {
         let kind = kind_of(template, CKO_SECRET_KEY)?;
-        of_kind(template, kind)?;
+        of_class(template, kind)?;
         let attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
         let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
@@ -90,8 +91,10 @@ impl Token {
         let key_type = row.key_type.ok_or(Reason::MechanismInvalid)?;
         let private_kind = kinds::kind(CKO_PRIVATE_KEY, key_type)?;
         let public_kind = kinds::kind(CKO_PUBLIC_KEY, key_type)?;
-        of_kind(public, public_kind)?;
-        of_kind(private, private_kind)?;
+        for (half, kind) in [(public, public_kind), (private, private_kind)] {
+            of_class(half, kind)?;
+            template_check::check(half, Creation::Generate, kind.class, Some(key_type))?;
+        }
         let import = import_only::halves(public, private, private_kind)?;
         let (public, private) =
             import.as_ref().map_or((public, private), |(public, private)| (public, private));
@@ -105,24 +108,26 @@ impl Token {
         let domain = domain(&shown, key_type)?;
         agrees(&domain, &hidden)?;
         if let Domain::Rsa { bits, .. } = domain {
-            self.may_be_so_short(key_type, bits).map_err(no_such_size)?;
+            self.may_be_so_short(key_type, || bits).map_err(no_such_size)?;
             if import.is_some() && bits < WRAPPING_RSA {
                 return Err(Reason::AttributeValue.detail("an import key has 2048 bits or more"));
             }
         }
-        let pair = generate(&mechanism.params, &domain).map_err(no_such_size)?;
+        let key = generate(&mechanism.params, &domain).map_err(no_such_size)?;
         for half in [&mut shown, &mut hidden] {
             provenance(half, Some(mechanism.id));
         }
         if let Some(curve) = shown.bytes(CKA_EC_PARAMS) {
             hidden.set(CKA_EC_PARAMS, curve);
         }
-        let material = pair.to_pkcs8()?;
-        (private_kind.describe)(&material, &mut hidden)?;
-        describe_public(&hidden, public_kind, &mut shown)?;
-        let (hidden, names) = self.plan_made(caller, private_kind, hidden, material, &request)?;
+        let (material, public_key) = (key.to_pkcs8()?, key.public()?);
+        (private_kind.describe)(&key, &mut hidden)?;
+        describe_public(&hidden, public_kind, &public_key, &mut shown)?;
+        let made = GeneratedKey { kind: private_kind, attributes: hidden, material, key };
+        let (hidden, names) = self.plan_made(caller, made, &request)?;
         same_names(&mut shown, public, names);
-        let shown = self.plan_ordinary(caller, shown, Secret::new(Vec::new()), public_expiry)?;
+        let shown = NewObject::public_key(shown, public_key, public_expiry);
+        let shown = self.plan_ordinary(caller, shown)?;
         let [shown, hidden] = self.carry_out(caller, [shown, hidden])?;
         Ok((shown, hidden))
     }
@@ -132,11 +137,10 @@ impl Token {
     fn plan_made(
         &self,
         caller: &Caller,
-        kind: &'static Kind,
-        attributes: Attributes,
-        material: Secret,
+        made: GeneratedKey,
         request: &VendorRequest,
     ) -> Result<(Plan, Names)> {
+        let GeneratedKey { kind, attributes, material, key } = made;
         if request.key.is_some() {
             return Err(Reason::TemplateInconsistent.detail("only a rotation names the custom key"));
         }
@@ -148,8 +152,17 @@ impl Token {
             return Ok((plan, names));
         }
         let expiry: Option<Expiry> = self.ordinary_expiry(request)?;
-        Ok((self.plan_ordinary(caller, attributes, material, expiry)?, names))
+        let object = NewObject { attributes, material, parsed: Some(key), expiry };
+        Ok((self.plan_ordinary(caller, object)?, names))
     }
+}
+
+/// A secret or private key that the token has just made.
+struct GeneratedKey {
+    kind: &'static Kind,
+    attributes: Attributes,
+    material: Secret,
+    key: Parsed,
 }
 
 /// Returns the failure of a size that no key of its type has: a wrong value of `CKA_VALUE_LEN` or
@@ -240,21 +253,26 @@ fn agrees(domain: &Domain, private: &Attributes) -> Result<()> {
 }
 
 /// Gives the public half its numbers from the private one.
-fn describe_public(hidden: &Attributes, kind: &Kind, shown: &mut Attributes) -> Result<()> {
+fn describe_public(
+    hidden: &Attributes,
+    kind: &Kind,
+    key: &Parsed,
+    shown: &mut Attributes,
+) -> Result<()> {
     for part in [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_POINT, CKA_PUBLIC_KEY_INFO] {
         if let Some(value) = hidden.bytes(part) {
             shown.set(part, value);
         }
     }
-    (kind.describe)(&Secret::new(Vec::new()), shown)
+    (kind.describe)(key, shown)
 }
 
-/// Checks a generating template: it may name the class, but only the one the mechanism makes.
-fn of_kind(template: &Template, kind: &Kind) -> Result<()> {
+/// Checks that a generating template names the class that the mechanism makes, or none.
+fn of_class(template: &Template, kind: &Kind) -> Result<()> {
     match template.number(CKA_CLASS)? {
         Some(given) if given != kind.class => {
             Err(Reason::TemplateInconsistent.detail("CKA_CLASS does not fit the mechanism"))
         }
-        _ => template_check::check(template, Creation::Generate, kind.class, Some(kind.key_type)),
+        _ => Ok(()),
     }
 }

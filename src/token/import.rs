@@ -5,13 +5,13 @@
 use super::custody::names;
 use super::destination::{CustomKeyImport, Destination, Import, Target, TargetKey};
 use super::loaded::ObjectBody;
-use super::plan::Plan;
+use super::plan::{NewObject, Plan};
 use super::records::UnsealedRecord;
 use super::terms::material_terms;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Association, Event, Expiry, Header, KeyState, Metadata};
+use crate::key::{Association, Event, Expiry, Header, KeyState, Metadata, Parsed};
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::properties::give;
@@ -43,14 +43,16 @@ impl Token {
         material: Secret,
     ) -> Result<Handle> {
         let Import { kind, template, request, destination } = import;
-        let body = self.described(kind, attributes, material)?;
+        let (body, key) = self.described(kind, attributes, material)?;
         if request.bits.is_some_and(|said| said != bits(&body.attributes)) {
             return Err(Reason::OtherSize.detail("it is not of CKA_KEYSTEAD_KEY_BITS"));
         }
         let mut decided = match destination {
             Destination::Ordinary(ordinary) => {
                 self.check_same_material(kind, &ordinary, &body.material)?;
-                return self.keep(caller, body.attributes, body.material, ordinary.expiry);
+                let ObjectBody { attributes, material } = body;
+                let (parsed, expiry) = (Some(key), ordinary.expiry);
+                return self.keep(caller, NewObject { attributes, material, parsed, expiry });
             }
             Destination::CustomKey(of) => Some(of),
         };
@@ -77,25 +79,26 @@ impl Token {
         material: Secret,
     ) -> Result<Plan> {
         self.may_keep_custody(caller)?;
-        let body = self.described(kind, attributes, material)?;
+        let (body, _) = self.described(kind, attributes, material)?;
         let material = self.imported(kind, template, request, body)?;
         let of = self.decide_import(kind, template, request)?;
         let (id, changes) = self.import(&material, self.target_of(of, &material)?)?;
         Ok(Plan::Records(id, changes))
     }
 
-    /// Returns material that came from outside in the form that is kept, with the attributes that follow from it.
+    /// Returns material that came from outside in the form that is kept, with the attributes that follow from it,
+    /// and the key that it is.
     fn described(
         &self,
         kind: &Kind,
         mut attributes: Attributes,
         material: Secret,
-    ) -> Result<ObjectBody> {
-        let material = kind.canonical(material, &attributes)?;
-        (kind.describe)(&material, &mut attributes)?;
-        self.may_be_so_short(kind.key_type, bits(&attributes))?;
+    ) -> Result<(ObjectBody, Parsed)> {
+        let key = kind.read(&material, &mut attributes)?;
+        let material = kind.canonical(material, &key)?;
+        self.may_be_so_short(kind.key_type, || bits(&attributes))?;
         provenance(&mut attributes, None);
-        Ok(ObjectBody { attributes, material })
+        Ok((ObjectBody { attributes, material }, key))
     }
 
     /// Returns material as a custom key takes it in.

@@ -6,7 +6,7 @@ use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{InUse, Key, Purpose, Sealing, Usages, Watch};
-use crate::key::{Body, Expiry, Header, KeyState, MaterialState, Metadata, Role, Status};
+use crate::key::{Body, Expiry, Header, KeyState, MaterialState, Metadata, Parsed, Role, Status};
 use crate::object::build;
 use crate::object::kinds::{self, USAGE_FLAGS};
 use crate::object::values::plain;
@@ -15,8 +15,8 @@ use crate::secret::Secret;
 use crate::wire::Stored;
 use once_cell::sync::OnceCell;
 use pkcs11_sys::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One object.
 pub(crate) struct Loaded {
@@ -30,6 +30,8 @@ pub(crate) struct Loaded {
     pub content: RecordContent,
     /// Moves when it may have changed.
     pub watch: Watch,
+    /// The parsed key as it came into being with the object, until it is first used.
+    parsed: Mutex<Option<Box<Parsed>>>,
     key: OnceCell<Arc<Key>>,
     older: OnceCell<Vec<Arc<Loaded>>>,
 }
@@ -131,9 +133,15 @@ impl Loaded {
             header,
             content,
             watch,
+            parsed: Mutex::default(),
             key: OnceCell::new(),
             older: OnceCell::new(),
         }
+    }
+
+    /// Returns the object with its parsed key beside it, so that its first use need not read it.
+    pub(crate) fn with_parsed(self, parsed: Option<Parsed>) -> Self {
+        Self { parsed: Mutex::new(parsed.map(Box::new)), ..self }
     }
 
     /// Makes a token object, once its record has been opened.
@@ -149,6 +157,7 @@ impl Loaded {
             header,
             content,
             watch,
+            parsed: Mutex::default(),
             key: OnceCell::new(),
             older: OnceCell::new(),
         }
@@ -283,9 +292,13 @@ impl Loaded {
             .filter(|&&(_, flag)| body.attributes.flag(flag))
             .fold(Usages::default(), |usages, &(usage, _)| usages.with(usage));
         let usages = if self.is_older() { usages.only_reading() } else { usages };
+        let parsed = match self.parsed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(parsed) => *parsed,
+            None => (kind.parse)(&body.material, &body.attributes)?,
+        };
         Ok(Key {
             id: self.id,
-            parsed: (kind.parse)(&body.material, &body.attributes)?,
+            parsed,
             usages,
             restrictions: marks::restrictions(&body.attributes),
             mechanisms: allowed_mechanisms(body),

@@ -291,13 +291,12 @@ impl Token {
     }
 
     /// Refuses an RSA private key that is shorter than the configuration allows: `KeySizeRange`.
-    fn may_be_so_short(&self, key_type: u64, bits: u64) -> Result<()> {
-        match key_type == CKK_RSA && bits < self.settings.rsa_minimum {
-            true => Err(Reason::KeySizeRange.detail(format_args!(
-                "RSA of {bits} bits, and `rsa_minimum` is {}",
-                self.settings.rsa_minimum
-            ))),
-            false => Ok(()),
+    fn may_be_so_short(&self, key_type: u64, bits: impl FnOnce() -> u64) -> Result<()> {
+        let least = self.settings.rsa_minimum;
+        match (key_type == CKK_RSA).then(bits) {
+            Some(bits) if bits < least => Err(Reason::KeySizeRange
+                .detail(format_args!("RSA of {bits} bits, and `rsa_minimum` is {least}"))),
+            _ => Ok(()),
         }
     }
 

@@ -181,7 +181,7 @@ fn made_like(kind: &Kind, body: &ObjectBody) -> Result<ObjectBody> {
     let material: Secret = generate(&Params::None, body.material.len())?;
     let mut attributes = body.attributes.duplicate();
     attributes.remove(CKA_CHECK_VALUE);
-    (kind.describe)(&material, &mut attributes)?;
+    kind.read(&material, &mut attributes)?;
     Ok(ObjectBody { attributes, material })
 }
 

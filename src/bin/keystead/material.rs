@@ -65,8 +65,8 @@ pub(crate) fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result
 pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     let mut attributes = Attributes::default();
     attributes.set_number(CKA_KEY_TYPE, kind.key_type);
-    let judged = (kind.describe)(material, &mut attributes);
-    judged.map(|()| kinds::bits(&attributes)).map_err(|_: Error| {
+    let judged = kind.read(material, &mut attributes);
+    judged.map(|_| kinds::bits(&attributes)).map_err(|_: Error| {
         let on_a_curve = matches!(kind.key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY);
         if let Some(curve) = other_curve(material.expose()).filter(|_| on_a_curve) {
             return curve_not_kept(curve);

@@ -37,7 +37,7 @@ fn looks_like_der(curve: Curve) -> PrivateKey {
     let length = (2 * curve.size() - 1) as u8;
     loop {
         let key = PrivateKey::generate(curve).unwrap();
-        let point = key.public().unwrap().point().unwrap();
+        let point = key.public().unwrap().point().to_vec();
         // On P-521 the second byte is 0 or 1.
         if point[1] == length || curve == Curve::P521 {
             return key;

@@ -25,7 +25,7 @@ fn deriving<'a>(id: u64, key: &'a UsableKey, params: &'a Params, size: usize) ->
 fn speed_of_derivations() {
     let mut table = Table::new();
     let private = ec::PrivateKey::generate(ec::Curve::P256).unwrap();
-    let point = private.public().unwrap().point().unwrap();
+    let point = private.public().unwrap().point().to_vec();
     let raw_point = point.clone().try_into().unwrap();
     let key = usable(Parsed::EcPrivate(private), Usage::Derive);
     let (kdf, shared) = (EcKdf::X963(Hash::Sha256), INFO.to_vec());
