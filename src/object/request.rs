@@ -36,6 +36,9 @@ pub(crate) struct VendorRequest {
 impl VendorRequest {
     /// Reads the request in a template that has passed [`super::template_check::check`].
     pub(crate) fn read(template: &Template) -> Result<Self> {
+        if template.iter().all(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
+            return Ok(Self::default());
+        }
         let key = match template.bytes(CKA_KEYSTEAD_KEY_ID) {
             None | Some([]) => None,
             Some(text) => Some(Id::parse(text).ok_or_else(|| {

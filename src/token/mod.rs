@@ -46,6 +46,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::{Id, IdSource};
 use crate::key::Expiry;
 use crate::key::seal::TokenKey;
+use crate::lc::random::RandomNumbers;
 use crate::mechanism::Setting;
 use crate::object::kinds::Kind;
 use crate::object::{Attributes, Creation, Template, build, template_check};
@@ -153,6 +154,7 @@ pub struct Token {
     settings: Settings,
     handles: Handles,
     ids: IdSource,
+    numbers: RandomNumbers,
     cache: Cache,
     searches: Searches,
     read_ahead: ReadAhead,

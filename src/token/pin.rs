@@ -14,6 +14,7 @@ use crate::id::IdSource;
 use crate::key::pin::{PIN_LENGTH, Pin, Stretched, TokenEntry};
 use crate::key::seal::TokenKey;
 use crate::lc;
+use crate::lc::random::RandomNumbers;
 use crate::secret::Secret;
 use crate::wire::proof::Credential;
 use crate::wire::{Authority, Expect, Link, Request, Response, StoredToken};
@@ -57,6 +58,7 @@ impl Token {
             settings,
             handles: Handles::new(Arc::clone(&evictor)),
             ids: IdSource::default(),
+            numbers: RandomNumbers::default(),
             cache: Cache::new(Arc::clone(&evictor)),
             searches: Searches::default(),
             read_ahead: ReadAhead::default(),

@@ -238,7 +238,7 @@ impl Token {
     /// Returns a fresh identity, later in order than those before it.
     pub(super) fn fresh_id(&self) -> Result<Id> {
         let seen = Duration::from_secs(self.now());
-        Ok(self.ids.next(self.clock.precise().max(seen), lc::random::bytes()?))
+        Ok(self.ids.next(self.clock.precise().max(seen), self.numbers.next()?))
     }
 }
 
