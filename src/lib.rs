@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod erasure;
 mod error;
+mod fast_map;
 mod ffi;
 mod file_names;
 mod id;

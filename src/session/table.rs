@@ -7,8 +7,8 @@ use super::slab::SessionSlab;
 use super::state_key::StateKey;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
+use crate::fast_map::FastMap;
 use crate::token::{Caller, Login, Token};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -53,13 +53,13 @@ impl Missed {
 
 /// The open sessions, by slot.
 #[derive(Default)]
-pub(super) struct Registry(HashMap<u64, OnSlot>);
+pub(super) struct Registry(FastMap<u64, OnSlot>);
 
 /// The sessions open on one slot.
 #[derive(Default)]
 struct OnSlot {
     /// Each open session by its handle; true for those that are read-write.
-    sessions: HashMap<u64, bool>,
+    sessions: FastMap<u64, bool>,
     /// The number of read-write sessions.
     read_write: usize,
 }

@@ -3,8 +3,8 @@
 use super::evictor::Evictor;
 use super::loaded::Loaded;
 use crate::clock::Seconds;
+use crate::fast_map::FastMap;
 use crate::id::Id;
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 /// The most opened objects that are kept; beyond that the cache starts anew.
@@ -15,7 +15,7 @@ pub(super) const OPENED: usize = 256;
 
 /// Opened objects by identity.
 pub(crate) struct Cache {
-    kept: RwLock<HashMap<Id, Arc<Loaded>>>,
+    kept: RwLock<FastMap<Id, Arc<Loaded>>>,
     evictor: Arc<Evictor>,
 }
 
@@ -73,7 +73,7 @@ impl Cache {
         self.write().drain().for_each(|(_, dropped)| self.evictor.evict(&dropped));
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Id, Arc<Loaded>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, FastMap<Id, Arc<Loaded>>> {
         self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,8 +4,9 @@ use super::evictor::Evictor;
 use super::loaded::Loaded;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
+use crate::fast_map::FastMap;
 use crate::id::Id;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// An object as the caller names it; the same object keeps its handle for the life of the process.
@@ -33,8 +34,8 @@ pub(crate) struct Handles {
 #[derive(Default)]
 struct Table {
     last: Handle,
-    named: HashMap<Handle, HandleTarget>,
-    records: HashMap<Id, Handle>,
+    named: FastMap<Handle, HandleTarget>,
+    records: FastMap<Id, Handle>,
     /// The session objects, each behind the session it ends with: what a session that closes has to do
     /// grows with its own objects, and with no others.
     of_sessions: BTreeSet<(u64, Handle)>,

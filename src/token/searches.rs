@@ -1,7 +1,7 @@
 //! Searches that were answered before, remembered while nothing in the token has changed.
 
+use crate::fast_map::FastMap;
 use crate::id::Id;
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// The moment of a search's answer.
@@ -13,7 +13,7 @@ pub(super) struct CacheStamp {
 
 /// Searches that were answered before.
 #[derive(Default)]
-pub(crate) struct Searches(Mutex<HashMap<SearchTerms, (CacheStamp, Vec<Id>)>>);
+pub(crate) struct Searches(Mutex<FastMap<SearchTerms, (CacheStamp, Vec<Id>)>>);
 
 pub(super) type SearchTerms = Vec<(u64, Vec<u8>)>;
 

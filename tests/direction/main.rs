@@ -42,6 +42,7 @@ const LEAVES: &[&str] = &[
     "config",
     "erasure",
     "error",
+    "fast_map",
     "file_names",
     "id",
     "installed",
