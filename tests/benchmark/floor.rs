@@ -88,6 +88,14 @@ pub fn p256_pair() -> Floor {
     })
 }
 
+pub fn ed25519_pair() -> Floor {
+    Box::new(|| {
+        let pair = Ed25519KeyPair::generate()?;
+        black_box(pair.public_key().as_ref());
+        Ok(())
+    })
+}
+
 pub fn rsa_pair() -> Floor {
     Box::new(|| RsaKeyPair::generate(KeySize::Rsa2048).map(drop))
 }

@@ -33,6 +33,7 @@ pub const OPERATIONS: &[Row] = &[
     row("P-256, token key, sign", p256_sign, Some(floor::p256_sign)).counted(),
     row("Ed25519, token key, sign", ed25519_sign, Some(floor::ed25519_sign)).counted(),
     row("P-256 pair, session", p256_pair, Some(floor::p256_pair)).counted(),
+    row("Ed25519 pair, session", ed25519_pair, Some(floor::ed25519_pair)).counted(),
     row("RSA-2048 pair, session", rsa_pair, Some(floor::rsa_pair)),
     row("session key, created", created, None).counted(),
     row("session key, generated", generated, Some(floor::random)).counted(),
@@ -44,7 +45,7 @@ pub const OPERATIONS: &[Row] = &[
     row("CKA_ID read", read_id, None).counted(),
     row("token key, created, durable", created_on_token, None),
     row("token key, destroyed, durable", destroyed_on_token, None),
-    row("session, opened and closed, with 60 000 open", sessions_among_many, None),
+    row("session, opened and closed, with 60 000 open", sessions_among_many, None).counted(),
 ];
 
 const fn row(
@@ -173,6 +174,10 @@ fn pairs(session: Session, mechanism: CK_MECHANISM_TYPE, public: Template) -> Op
 
 fn p256_pair(session: Session) -> Outcome<Operation> {
     Ok(pairs(session, CKM_EC_KEY_PAIR_GEN, public_ec(false, LEFT, &P256)))
+}
+
+fn ed25519_pair(session: Session) -> Outcome<Operation> {
+    Ok(pairs(session, CKM_EC_EDWARDS_KEY_PAIR_GEN, public_ec(false, LEFT, &ED25519)))
 }
 
 fn rsa_pair(session: Session) -> Outcome<Operation> {
