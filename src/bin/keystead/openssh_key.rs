@@ -73,7 +73,7 @@ fn of_ec(pair: &EcdsaKeypair) -> Result<Secret, Failure> {
     };
     let key =
         ec::PrivateKey::from_scalar(curve, pair.private_key_bytes()).map_err(|_| damaged())?;
-    let is_whole = key.public()?.point()? == pair.public_key_bytes();
+    let is_whole = key.public()?.point() == pair.public_key_bytes();
     if is_whole { Ok(key.to_pkcs8()?) } else { Err(damaged()) }
 }
 
