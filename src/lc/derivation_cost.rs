@@ -36,6 +36,8 @@ struct Cost {
     passed: u64,
     /// Set where elements lie deeper in each other than is looked at.
     too_deep: bool,
+    /// Set where scrypt has no such parameters (RFC 7914, section 2).
+    no_such: bool,
 }
 
 /// An element: its tag, and what is in it.
@@ -50,7 +52,7 @@ impl Cost {
             && self.memory <= MAX_MEMORY
             && self.passed <= MAX_PASSED;
         match is_within {
-            _ if self.too_deep => Err(Unread::Damaged),
+            _ if self.too_deep || self.no_such => Err(Unread::Damaged),
             true if is_free(self.memory) => Ok(()),
             _ => Err(Unread::Costly),
         }
@@ -97,6 +99,7 @@ impl Cost {
         let numbers = numbers.iter().take_while(|element| element.tag == INTEGER);
         match numbers.map(|element| number(element.inner)).collect::<Vec<u64>>().as_slice() {
             [n, r, p, ..] => {
+                self.no_such |= *n < 2 || !n.is_power_of_two() || *r == 0 || *p == 0;
                 let memory = n.saturating_mul(*r).saturating_mul(128);
                 self.memory = self.memory.max(memory);
                 self.passed = self.passed.saturating_add(memory.saturating_mul(*p));
@@ -238,6 +241,9 @@ mod tests {
         }
         for costly in [[1 << 21, 8, 1], [1 << 20, 8, 5], [1 << 40, 8, 1], [2, u64::MAX, u64::MAX]] {
             assert_eq!(check_cost(&parameters(&costly)), Err(Unread::Costly), "{costly:?}");
+        }
+        for no_such in [[0, 8, 1], [1, 8, 1], [3, 8, 1], [1 << 14, 0, 1], [1 << 14, 8, 0]] {
+            assert_eq!(check_cost(&parameters(&no_such)), Err(Unread::Damaged), "{no_such:?}");
         }
     }
 
