@@ -1,5 +1,8 @@
 //! The items that the tests of several modules share.
 
+#[path = "../tests/fuzz/library.rs"]
+mod fuzz;
+
 use crate::error::Result;
 use crate::store::{
     Batch, BatchLimits, Changes, CommitNumber, Memory, Need, Pair, Standing, Store, StoreIdentity,

@@ -33,7 +33,7 @@ mod records_apart;
 mod recover;
 mod removals;
 mod restore;
-mod rows;
+pub(crate) mod rows;
 mod rules;
 mod second_format;
 mod served_store;
@@ -95,4 +95,4 @@ pub struct Options {
     pub makes_way: bool,
 }
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -164,7 +164,10 @@ fn value_is_missing(template: &Template, kind: &Kind) -> bool {
 }
 
 /// Takes the key material out of a template's attributes.
-fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes, Secret)> {
+pub(crate) fn take_material(
+    mut attributes: Attributes,
+    kind: &Kind,
+) -> Result<(Attributes, Secret)> {
     let material = match kind.class {
         CKO_SECRET_KEY => attributes
             .remove(CKA_VALUE)

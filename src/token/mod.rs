@@ -4,7 +4,7 @@ mod attributes;
 mod cache;
 mod compare;
 mod copy;
-mod create;
+pub(crate) mod create;
 mod custody;
 mod derive;
 mod derive_rules;

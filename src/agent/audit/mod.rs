@@ -30,7 +30,7 @@ mod facts;
 mod files;
 mod files_end;
 mod journal;
-mod line;
+pub(crate) mod line;
 mod read;
 
 pub(crate) use chain::ChainKey;

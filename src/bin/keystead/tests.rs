@@ -1,5 +1,8 @@
 //! The items that the tests of several modules share.
 
+#[path = "../../../tests/fuzz/program.rs"]
+mod fuzz;
+
 use proptest::prelude::ProptestConfig;
 
 /// Returns the configuration of a property that is tried in so many cases. One that fails prints its input, and

@@ -25,7 +25,7 @@ mod import_many;
 mod init;
 mod list;
 mod manual;
-mod migrate;
+pub(crate) mod migrate;
 mod open;
 mod options;
 mod pin;

@@ -6,7 +6,7 @@ mod object;
 mod reader;
 mod report;
 mod softhsm;
-mod softhsm_file;
+pub(crate) mod softhsm_file;
 mod source;
 mod transport;
 mod writer;

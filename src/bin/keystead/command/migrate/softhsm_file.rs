@@ -17,18 +17,18 @@ use keystead::internal::object::Attributes;
 
 /// The contents of a file: attributes in PKCS#11's form, and those with templates that are not empty.
 #[derive(Default)]
-pub(super) struct ObjectFile {
+pub(crate) struct ObjectFile {
     /// The attributes; bytes of a private object are encrypted.
-    pub(super) attributes: Attributes,
+    pub(crate) attributes: Attributes,
     /// The attributes of those that are bytes.
-    pub(super) bytes: Vec<u64>,
+    pub(crate) bytes: Vec<u64>,
     /// The attributes whose values are templates, but for empty ones.
-    pub(super) templates: Vec<u64>,
+    pub(crate) templates: Vec<u64>,
 }
 
 impl ObjectFile {
     /// Reads a file; none where it is not whole, or of another kind.
-    pub(super) fn read(contents: &[u8]) -> Option<Self> {
+    pub(crate) fn read(contents: &[u8]) -> Option<Self> {
         let mut rest = contents;
         let _generation = number(&mut rest)?;
         let mut file = Self::default();
