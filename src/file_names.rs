@@ -102,7 +102,8 @@ pub(crate) fn is_of_any_store(file: &Path) -> bool {
 }
 
 fn is_own(name: &str) -> bool {
-    const OWN: [&str; 9] = [CELLS, SOCKET, LOCK, STARTING, PAGE, AUDIT, RECORDS, SNAPSHOT, BALLAST];
+    const OWN: [&str; 10] =
+        [CELLS, SOCKET, LOCK, STARTING, PAGE, INDEX, AUDIT, RECORDS, SNAPSHOT, BALLAST];
     // What is in the making, or set aside, has something behind the name.
     let begins = |own: &str| {
         name.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -113,7 +114,10 @@ fn is_own(name: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{RECORDS_DAMAGED, SNAPSHOT_MADE, is_of_any_store, is_of_store};
+    use super::{
+        INDEX, INDEX_MADE, RECORDS_DAMAGED, SNAPSHOT_CHANGES, SNAPSHOT_MADE, is_of_any_store,
+        is_of_store,
+    };
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -122,7 +126,10 @@ mod tests {
         let store = place.path().join("store");
         std::fs::create_dir(&store).unwrap();
         let damaged = format!("{RECORDS_DAMAGED}1");
-        for own in ["slots", "db/db", "audit/audit.jsonl", SNAPSHOT_MADE, &damaged, "ballast"] {
+        let copies = [SNAPSHOT_MADE, SNAPSHOT_CHANGES, INDEX, INDEX_MADE];
+        for own in
+            ["slots", "db/db", "audit/audit.jsonl", &damaged, "ballast"].iter().chain(&copies)
+        {
             assert!(is_of_store(&store.join(own), &store), "{own}");
         }
         for other in ["figures.prom", "slotsmachine", "log", "keystead.log"] {
