@@ -7,6 +7,7 @@
 //! nothing from its environment.
 
 mod file;
+mod fleet;
 mod location;
 pub(crate) mod logging;
 mod surroundings;
@@ -14,6 +15,7 @@ pub(crate) mod trust;
 
 pub(crate) use file::LogLevel;
 pub use file::MAX_SIZE;
+pub(crate) use fleet::{FleetLocation, TlsFiles};
 pub(crate) use location::Location;
 
 use crate::clock::Seconds;
@@ -33,8 +35,12 @@ pub struct Config {
     /// The place of the store's records (`store`).
     pub store: Location,
     /// The agent's own directory, absolute: its socket, page, lock, cell file and audit log
-    /// (`agent_directory`). Default: the directory of the records.
+    /// (`agent_directory`). Default: the directory of the records; a fleet has none.
     pub directory: PathBuf,
+    /// The files by which this host shows etcd who it is (`etcd_ca`, `etcd_certificate`, `etcd_key`). Default: none.
+    pub etcd_tls: Option<TlsFiles>,
+    /// The seconds for which a fleet's host that is cut off goes on (`offline_grace`, 10 to 86,400). Default: 60.
+    pub offline_grace: u64,
     /// The file this was read from; none where there is no file.
     pub file: Option<PathBuf>,
     /// The program to run as agent, absolute (`agent`); none: the one that is installed.
@@ -76,6 +82,9 @@ pub const STORE_VARIABLE: &str = "KEYSTEAD_STORE";
 
 /// The possible values of `rsa_minimum`: the sizes of RSA keys that the token computes with at all.
 pub(crate) const RSA_MINIMUM: RangeInclusive<u64> = 1024..=8192;
+
+/// The possible values of `offline_grace`, in seconds: from twice the time between two heartbeats to a day.
+const OFFLINE_GRACE: RangeInclusive<u64> = 10..=86_400;
 
 /// Erasing happens within 24 hours of an expiry, in any case.
 const MOST_GRACE_HOURS: u64 = 24;
@@ -166,9 +175,17 @@ impl Config {
             of_this("on_event", file.on_event)?,
             of_this("audit_syslog", file.audit_syslog)?,
         );
-        let directory = directory
-            .filter(|_| is_configured)
-            .unwrap_or_else(|| store.agent_directory().to_owned());
+        let files = [file.etcd_ca, file.etcd_certificate, file.etcd_key];
+        let etcd_tls = tls_files(files, &in_file)?;
+        let own = directory.filter(|_| is_configured).or_else(|| store.local().map(Path::to_owned));
+        let directory = own.ok_or_else(|| wrong("agent_directory", no_directory(&store)))?;
+        let store = match store {
+            Location::Fleet(fleet) => {
+                let fleet = fleet.on_host(directory.clone(), etcd_tls.clone());
+                Location::Fleet(fleet.map_err(|why| wrong("store", why))?)
+            }
+            local @ Location::Directory(_) => local,
+        };
         for (key, path) in
             [("metrics", metrics.as_deref()), ("log", log.as_ref().and_then(Log::file))]
         {
@@ -181,6 +198,8 @@ impl Config {
             }
         }
         Ok(Self {
+            offline_grace: within("offline_grace", file.offline_grace, OFFLINE_GRACE)?,
+            etcd_tls,
             grace_hours: within("grace_hours", file.grace_hours, 0..=MOST_GRACE_HOURS)?,
             rsa_minimum: within("rsa_minimum", file.rsa_minimum, RSA_MINIMUM)?,
             directory,
@@ -207,6 +226,30 @@ impl Config {
     pub fn erase_grace(&self) -> Seconds {
         self.grace_hours * 3600
     }
+}
+
+/// Returns the files of a TLS client, of which all or none must be named.
+fn tls_files(
+    files: [Option<String>; 3],
+    in_file: &impl Fn(&str, String) -> Result<PathBuf>,
+) -> Result<Option<TlsFiles>> {
+    match files {
+        [None, None, None] => Ok(None),
+        [Some(authorities), Some(certificate), Some(key)] => Ok(Some(TlsFiles {
+            authorities: in_file("etcd_ca", authorities)?,
+            certificate: in_file("etcd_certificate", certificate)?,
+            key: in_file("etcd_key", key)?,
+        })),
+        _ => Err(bad("etcd_ca, etcd_certificate and etcd_key are set together")),
+    }
+}
+
+/// Says that a fleet's store needs a directory of this machine beside it.
+fn no_directory(store: &Location) -> String {
+    format!(
+        "{store} needs one: a fleet's host keeps socket, lock, erase cells and audit log in a directory of its own, \
+         which is set beside this `store`"
+    )
 }
 
 /// The first file that is named, absolute, or else exists. One that is named and missing is an error when
@@ -330,6 +373,49 @@ mod tests {
     }
 
     #[test]
+    fn a_fleets_host_has_a_directory_of_its_own_and_shows_etcd_who_it_is() {
+        let fleet = "store = 'etcd://a:1,b:1/k/prod'\nagent_directory = '/own'\n";
+        let tls = "etcd_ca = '/ca'\netcd_certificate = '/c'\netcd_key = '/k'\n";
+        let config = load(&format!("{fleet}{tls}offline_grace = 90")).unwrap();
+        assert_eq!((config.directory.as_path(), config.offline_grace), (Path::new("/own"), 90));
+        let Location::Fleet(store) = &config.store else { panic!("{config:?}") };
+        assert_eq!((store.directory(), store.tls()), (Path::new("/own"), config.etcd_tls.as_ref()));
+        for (text, expected) in [
+            (fleet.to_owned(), "reached by TLS only; set etcd_ca, etcd_certificate and etcd_key"),
+            (
+                format!("{fleet}etcd_ca = '/ca'"),
+                "etcd_ca, etcd_certificate and etcd_key are set together",
+            ),
+            (
+                format!("{fleet}{}", tls.replace("'/k'", "'k'")),
+                "etcd_key: \"k\" is not an absolute path",
+            ),
+            (
+                format!("store = 'etcd://localhost:1/k'\n{tls}"),
+                "agent_directory: etcd://localhost:1/k needs one",
+            ),
+            (
+                "store = 'etcd://localhost/k'".to_owned(),
+                "should be etcd://host:port,host:port/prefix",
+            ),
+            (
+                format!("{fleet}{tls}offline_grace = 9"),
+                "offline_grace: 9 is not between 10 and 86400",
+            ),
+        ] {
+            let error = load(&text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let home = Home::new();
+        let file = home.write("named", &format!("{fleet}{tls}"));
+        let around = |url: &str| Surroundings { store: Some(url.into()), ..home.surroundings() };
+        let load = |url| Config::load_in(&around(url), file.to_str());
+        assert_eq!(load("etcd://a:1,b:1/k/prod").unwrap().directory, Path::new("/own"));
+        let other = load("etcd://a:1,b:1/k/test").unwrap_err().to_string();
+        assert!(other.contains("agent_directory"), "the directory is of another fleet: {other}");
+    }
+
+    #[test]
     fn who_is_told_of_events_is_told_of_the_store_that_the_file_names_alone() {
         let told = "metrics = '/m'\non_event = '/e'\naudit_syslog = '/s'\n";
         let of = |store: &str, named: Option<&str>| {
@@ -447,7 +533,7 @@ mod tests {
                 "config.toml: agent_directory: \"a\" is not an absolute path",
             ),
             ("agent = 'keystead'", "config.toml: agent: \"keystead\" is not an absolute path"),
-            ("store = 'etcd://host'", "config.toml: store: etcd:// stores are not supported"),
+            ("store = 'redis://host'", "config.toml: store: redis:// stores are not supported"),
             ("store = 'sled://s'", "config.toml: store: \"sled://s\" should be sled:///directory"),
         ] {
             let error = load(text).unwrap_err();

@@ -23,9 +23,17 @@ pub fn check_records(directory: &Path, records: &Location) -> Result<()> {
 
 /// Fails with [`StoreAbsent`](crate::error::Reason::StoreAbsent) where records lie apart from `directory`, which
 /// has no store: they are another agent's, or that one's whose directory is out of sight. What a restoration that
-/// was cut short has left is no store's.
+/// was cut short has left is no store's. So it does for records that several hosts share, of which the caller makes
+/// none.
 pub fn check_unclaimed(directory: &Path, records: &Location) -> Result<()> {
-    let is_others = apart(directory, records).is_some() && store::exists(records);
+    if records.is_shared() {
+        return Err(Reason::StoreAbsent.detail(format_args!(
+            "{} has no part in the fleet of {records}; mount the volume that it should be on, or `keystead fleet \
+             init` makes a new fleet with this host",
+            directory.display()
+        )));
+    }
+    let is_others = apart(directory, records).is_some() && store::exists(records)?;
     match is_others && Cells::unfinished(directory).is_none() {
         true => Err(Reason::StoreAbsent.detail(format_args!(
             "{records} has the records of a store, and {} not its cell file; mount the volume that this should \

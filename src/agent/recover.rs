@@ -45,6 +45,7 @@ const TRIES_TAKEN: (u8, u8) = (PIN_TRIES - 1, PIN_TRIES);
 /// changed.
 pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let (directory, location) = (lock.directory(), lock.records());
+    store::check_local(location)?;
     check_records(directory, location)?;
     let kept = store::snapshot_origin(location).unwrap_or_else(|error| {
         log::error!("{error}");

@@ -53,6 +53,7 @@ pub struct How<'a> {
 /// Puts a backup into the store that `lock` holds, which must be empty. Fails without a change where it
 /// is not.
 pub fn restore(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
+    store::check_local(lock.records())?;
     clean_up(lock)?;
     let restored = restore_in(lock, content, how);
     if restored.is_err() {
@@ -321,7 +322,7 @@ fn clean_up(lock: &Lock) -> Result<()> {
 /// Returns whether the store is empty; its own cell file, where that has survived its records.
 fn survey(lock: &Lock, content: &Backup) -> Result<Option<Cells>> {
     let (directory, records) = (lock.directory(), lock.records());
-    let (file, served) = (directory.join(cells::NAME), store::exists(records));
+    let (file, served) = (directory.join(cells::NAME), store::exists(records)?);
     let emptiness = || store::open_unverified(records).and_then(|store| is_empty(&*store));
     match served.then(emptiness) {
         Some(Err(error)) if error.reason() == Reason::StoreDamaged => {

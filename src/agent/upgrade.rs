@@ -54,7 +54,7 @@ pub(super) fn upgrade(lock: &Lock) -> Result<bool> {
 /// would be one of the earlier format, and must not be left.
 pub(super) fn upgrade_for_restoration(lock: &Lock) -> Result<bool> {
     let open = |lock: &Lock, earlier: &EarlierFile| {
-        if store::exists(lock.records()) {
+        if store::exists(lock.records())? {
             return open_whole(lock, earlier);
         }
         match store::snapshot_origin(lock.records()) {
@@ -145,7 +145,7 @@ impl Upgrade<'_> {
         (self.done)(UpgradeStep::SetEarlierRecordsAside)?;
         store::take_upgraded(records)?;
         (self.done)(UpgradeStep::ReplaceRecords)?;
-        if store::exists(records)
+        if store::exists(records)?
             && let Err(error) = keep_snapshot(self.lock)
         {
             log::warn!("no snapshot of the upgraded store was kept: {error}");
@@ -179,7 +179,7 @@ fn upgrade_rows(records: &dyn Store, earlier: &EarlierFile, put: &mut Put<'_>) -
 /// Opens records of the earlier format that have all that was acknowledged.
 fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
     let acknowledged = Acknowledged::of_earlier(earlier);
-    if acknowledged.is_new && !store::exists(lock.records()) {
+    if acknowledged.is_new && !store::exists(lock.records())? {
         return Ok(None);
     }
     let store = store::open(lock.records(), &acknowledged)?;

@@ -4,8 +4,10 @@
 //!
 //! | key | meaning | default |
 //! |---|---|---|
-//! | `store` | the store's directory, or `sled:///directory` | `/var/lib/keystead` for root, `~/.local/share/keystead` else |
-//! | `agent_directory` | the agent's own directory, absolute, for the store that this file names: socket, lock, erase cells, PIN counts, audit log | the store's directory |
+//! | `store` | the store's directory, or `sled:///directory`; or, for several hosts that share one store, `etcd://host:port,host:port/prefix`, with `agent_directory` | `/var/lib/keystead` for root, `~/.local/share/keystead` else |
+//! | `agent_directory` | the agent's own directory, absolute, for the store that this file names: socket, lock, erase cells, PIN counts, audit log; it must be there where the store is an etcd | the store's directory |
+//! | `etcd_ca`, `etcd_certificate`, `etcd_key` | the certificates, PEM, of the authorities of etcd's members, this host's certificate, and its key, absolute; an etcd on another machine is reached by TLS only | none |
+//! | `offline_grace` | for how many seconds, 10 to 86400, keys can be used on a fleet's host that is cut off from etcd; for so long it may not know that a key was revoked elsewhere | 60 |
 //! | `agent` | the agent's program, absolute | `keystead` beside the module, else where it is installed |
 //! | `module` | the module that `keystead` loads, absolute | `libkeystead.so` beside the program, else where it is installed |
 //! | `grace_hours` | how many hours, 0 to 24, erasing waits after an expiry, the key unusable meanwhile, in case the clock was wrong (`keystead clock --accept` mends it) | 0 |

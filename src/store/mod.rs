@@ -14,6 +14,8 @@ pub(crate) mod pending_syncs;
 mod room;
 mod sled;
 mod summed;
+#[cfg(not(feature = "etcd"))]
+mod without_etcd;
 
 pub(crate) use crate::config::Location;
 pub(crate) use acknowledged::Acknowledged;
@@ -25,8 +27,8 @@ pub(crate) use memory::Memory;
 pub use open::check_snapshot;
 pub(crate) use open::{build_upgraded, discard_upgrade, set_earlier_aside, take_upgraded};
 pub(crate) use open::{
-    check_growth, check_room, exists, has_remains, is_suspect, mend, open, open_unverified, remove,
-    remove_unfinished, replace, snapshot_origin, snapshot_value, suspect,
+    check_growth, check_local, check_room, exists, has_remains, is_suspect, mend, open,
+    open_unverified, remove, remove_unfinished, replace, snapshot_origin, snapshot_value, suspect,
 };
 pub(crate) use origin::SnapshotOrigin;
 pub(crate) use room::{Need, Room};

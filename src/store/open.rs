@@ -1,9 +1,14 @@
 //! The makers of stores: the kind that lies at a location is opened, rebuilt and removed.
 
+#[cfg(feature = "etcd")]
+use super::etcd;
 use super::room::{self, Need};
 use super::sled::{build, database, rescue, snapshot, upgrade};
+#[cfg(not(feature = "etcd"))]
+use super::without_etcd as etcd;
 use super::{Acknowledged, CommitNumber, Location, Put, SnapshotOrigin, Store};
-use crate::error::Result;
+use crate::error::{Error, Reason, Result};
+use crate::file_names::MIRROR;
 use std::path::Path;
 
 /// Opens the store at `location`, which must have everything that is [`Acknowledged`]. Where that fails and a
@@ -11,6 +16,7 @@ use std::path::Path;
 pub(crate) fn open(location: &Location, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => rescue::open(directory, acknowledged),
+        Location::Fleet(fleet) => Ok(Box::new(etcd::open(fleet, acknowledged)?)),
     }
 }
 
@@ -18,6 +24,7 @@ pub(crate) fn open(location: &Location, acknowledged: &Acknowledged) -> Result<B
 pub(crate) fn open_unverified(location: &Location) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => database::open(directory),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
@@ -29,6 +36,7 @@ pub(crate) fn mend(
 ) -> Result<(Box<dyn Store>, bool)> {
     match location {
         Location::Directory(directory) => rescue::mend(directory, acknowledged),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
@@ -36,6 +44,8 @@ pub(crate) fn mend(
 pub(crate) fn suspect(location: &Location) {
     match location {
         Location::Directory(directory) => rescue::suspect(directory),
+        // An opening compares everything with etcd.
+        Location::Fleet(_) => {}
     }
 }
 
@@ -43,6 +53,7 @@ pub(crate) fn suspect(location: &Location) {
 pub(crate) fn is_suspect(location: &Location) -> bool {
     match location {
         Location::Directory(directory) => rescue::is_suspect(directory),
+        Location::Fleet(_) => false,
     }
 }
 
@@ -55,14 +66,31 @@ pub(crate) fn replace(
 ) -> Result<()> {
     match location {
         Location::Directory(directory) => build::replace(directory, number, fill),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
-/// Returns true where there are records at `location`, sound or not.
-pub(crate) fn exists(location: &Location) -> bool {
+/// Returns true where there are records at `location`, sound or not. Fails where that cannot be found out.
+pub(crate) fn exists(location: &Location) -> Result<bool> {
     match location {
-        Location::Directory(directory) => directory.join(database::DATABASE).exists(),
+        Location::Directory(directory) => Ok(directory.join(database::DATABASE).exists()),
+        Location::Fleet(fleet) => etcd::has_rows(fleet),
     }
+}
+
+/// Fails where records lie on no directory of this machine, for what is done to such alone.
+pub(crate) fn check_local(location: &Location) -> Result<()> {
+    match location {
+        Location::Directory(_) => Ok(()),
+        Location::Fleet(_) => Err(not_local(location)),
+    }
+}
+
+fn not_local(location: &Location) -> Error {
+    Reason::StoreUnavailable.detail(format_args!(
+        "{location}: several hosts share these records, and etcd keeps them: they are not replaced, mended or \
+         upgraded from here"
+    ))
 }
 
 /// Returns true where there is anything of records at `location`: themselves, their copy, those that were set aside,
@@ -70,6 +98,7 @@ pub(crate) fn exists(location: &Location) -> bool {
 pub(crate) fn has_remains(location: &Location) -> bool {
     match location {
         Location::Directory(directory) => rescue::has_remains(directory),
+        Location::Fleet(_) => true,
     }
 }
 
@@ -77,6 +106,7 @@ pub(crate) fn has_remains(location: &Location) -> bool {
 pub(crate) fn remove(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => build::remove(directory),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
@@ -84,6 +114,7 @@ pub(crate) fn remove(location: &Location) -> Result<()> {
 pub(crate) fn remove_unfinished(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => build::remove_unfinished(directory),
+        Location::Fleet(_) => Ok(()),
     }
 }
 
@@ -96,6 +127,7 @@ pub(crate) fn build_upgraded(
 ) -> Result<()> {
     match location {
         Location::Directory(directory) => upgrade::build_upgraded(directory, number, fill),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
@@ -103,6 +135,7 @@ pub(crate) fn build_upgraded(
 pub(crate) fn set_earlier_aside(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => upgrade::set_earlier_aside(directory),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
@@ -111,6 +144,7 @@ pub(crate) fn set_earlier_aside(location: &Location) -> Result<()> {
 pub(crate) fn take_upgraded(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => upgrade::take_upgraded(directory),
+        Location::Fleet(_) => Err(not_local(location)),
     }
 }
 
@@ -118,6 +152,7 @@ pub(crate) fn take_upgraded(location: &Location) -> Result<()> {
 pub(crate) fn discard_upgrade(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => upgrade::discard_upgrade(directory),
+        Location::Fleet(_) => Ok(()),
     }
 }
 
@@ -125,6 +160,7 @@ pub(crate) fn discard_upgrade(location: &Location) -> Result<()> {
 pub(crate) fn snapshot_origin(location: &Location) -> Result<Option<SnapshotOrigin>> {
     match location {
         Location::Directory(directory) => snapshot::origin(directory),
+        Location::Fleet(_) => Ok(None),
     }
 }
 
@@ -132,6 +168,7 @@ pub(crate) fn snapshot_origin(location: &Location) -> Result<Option<SnapshotOrig
 pub(crate) fn snapshot_value(location: &Location, key: &[u8]) -> Result<Option<Vec<u8>>> {
     match location {
         Location::Directory(directory) => snapshot::value(directory, key),
+        Location::Fleet(_) => Ok(None),
     }
 }
 
@@ -140,6 +177,7 @@ pub(crate) fn snapshot_value(location: &Location, key: &[u8]) -> Result<Option<V
 pub fn check_snapshot(location: &Location) -> Result<bool> {
     match location {
         Location::Directory(directory) => snapshot::check(directory),
+        Location::Fleet(_) => Ok(false),
     }
 }
 
@@ -148,6 +186,7 @@ pub fn check_snapshot(location: &Location) -> Result<bool> {
 pub(crate) fn check_room(location: &Location, need: Need) -> Result<()> {
     match location {
         Location::Directory(directory) => database::room(directory)?.check(need),
+        Location::Fleet(_) => Ok(()),
     }
 }
 
@@ -159,5 +198,6 @@ pub(crate) fn check_growth(location: &Location, directory: &Path) -> Result<()> 
         Location::Directory(records) => {
             room::check_growth(&[directory, records, &records.join(database::DATABASE)])
         }
+        Location::Fleet(_) => room::check_growth(&[directory, &directory.join(MIRROR)]),
     }
 }

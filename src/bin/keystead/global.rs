@@ -9,7 +9,7 @@ use std::path::Path;
 /// The options that every command understands.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
-    /// The store: a directory, or sled:///directory [default: as configured]
+    /// The store: a directory, sled:///directory or etcd://members/prefix [default: as configured]
     #[arg(long, global = true, value_name = "STORE",
           value_parser = NonEmptyStringValueParser::new().try_map(from_here))]
     pub store: Option<String>,

@@ -1,8 +1,8 @@
 //! The connection to a fleet's rows: etcd's members, and the keys.
 
-use super::access::Access;
 use super::layout::Layout;
 use super::members::Members;
+use crate::config::FleetLocation;
 use crate::error::{Error, Reason, Result};
 
 /// The members and the keys of one fleet.
@@ -15,9 +15,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Makes ready to speak to etcd.
-    pub(super) fn new(access: &Access) -> Result<Self> {
-        let place = format!("etcd://{}{}", access.members().join(","), access.prefix());
-        Ok(Self { members: Members::new(access)?, layout: Layout::new(access.prefix()), place })
+    pub(super) fn new(fleet: &FleetLocation) -> Result<Self> {
+        let (members, layout) = (Members::new(fleet)?, Layout::new(fleet.prefix()));
+        Ok(Self { members, layout, place: fleet.to_string() })
     }
 
     /// Returns the error of records that are not what they should be.

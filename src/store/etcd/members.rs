@@ -1,8 +1,9 @@
 //! The members of etcd: one is spoken to until it fails, and then the next. The client's runtime lives here, and a
 //! caller's thread waits in it for its own call.
 
-use super::access::Access;
+use super::access;
 use super::call_failure::{CallFailure, FailureKind};
+use crate::config::FleetLocation;
 use crate::error::{Reason, Result};
 use etcd_client::Client;
 use std::future::Future;
@@ -28,19 +29,19 @@ struct Member {
 
 impl Members {
     /// Makes a client for each member; none is spoken to yet.
-    pub(super) fn new(access: &Access) -> Result<Self> {
+    pub(super) fn new(fleet: &FleetLocation) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("etcd")
             .enable_all()
             .build()
             .map_err(|cause| Reason::of(&cause, Reason::General).detail(cause))?;
-        let options = access.options()?;
+        let options = access::options(fleet)?;
         let mut members = Vec::new();
-        for name in access.members() {
-            let client = Client::connect([access.url_of(name)], Some(options.clone()));
+        for name in fleet.members() {
+            let client = Client::connect([access::url_of(fleet, name)], Some(options.clone()));
             let client = runtime.block_on(client).map_err(|error| {
-                access.bad_options(&CallFailure::of(name, &error).error().to_string())
+                access::bad_options(fleet, &CallFailure::of(name, &error).error().to_string())
             })?;
             members.push(Member { name: name.clone(), client });
         }

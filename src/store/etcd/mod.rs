@@ -9,9 +9,6 @@
 //! | revisions are compacted before they are seen | [`reading`]: all is read at one revision |
 //! | etcd is restored from a snapshot, or is another | [`opening`]: what this host has seen must be there |
 //! | etcd says that it is full of what it has carried out | [`lane`] looks |
-//!
-//! The agent does not open it yet: what it needs beside a store, a heartbeat and the erasing on every host, is not here.
-#![cfg_attr(not(test), allow(dead_code, unused_imports))]
 
 mod access;
 mod call_failure;
@@ -28,9 +25,7 @@ mod opening;
 mod reading;
 mod revisions;
 
-pub(crate) use access::{Access, TlsFiles};
-pub(crate) use etcd_store::Etcd;
-pub(crate) use opening::open;
+pub(crate) use opening::{has_rows, open};
 
 #[cfg(test)]
 pub(super) mod tests;

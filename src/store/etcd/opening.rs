@@ -1,7 +1,6 @@
 //! The opening of a fleet's store: etcd must be reachable, new enough, and have this fleet's records, none of which
 //! may be lost.
 
-use super::access::Access;
 use super::connection::Connection;
 use super::etcd_store::Etcd;
 use super::following::follow;
@@ -9,15 +8,14 @@ use super::lane::{ANSWER_TIMEOUT, Lane, make_identity};
 use super::layout::decode_identity;
 use super::mirror::Mirror;
 use super::opened::Opened;
+use crate::config::FleetLocation;
 use crate::error::{Error, Reason, Result};
+use crate::file_names::MIRROR;
 use crate::store::{Acknowledged, StoreIdentity, files};
 use etcd_client::{Client, GetOptions, GetResponse};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The folder of the mirror in the agent's own directory.
-const MIRROR: &str = "mirror";
 
 /// The oldest etcd that sends a large revision in pieces.
 const OLDEST: (u32, u32) = (3, 4);
@@ -38,12 +36,12 @@ struct Head {
     has_rows: bool,
 }
 
-/// Opens the store, with a mirror in the agent's own `directory`. It must be the one that is [`Acknowledged`], with
-/// everything that is; where nothing ever was, and nothing is there, it is made.
-pub(crate) fn open(access: &Access, directory: &Path, acknowledged: &Acknowledged) -> Result<Etcd> {
-    let connection = Connection::new(access)?;
+/// Opens the store, with a mirror in the own directory of the host's agent. It must be the one that is
+/// [`Acknowledged`], with everything that is; where nothing ever was, and nothing is there, it is made.
+pub(crate) fn open(fleet: &FleetLocation, acknowledged: &Acknowledged) -> Result<Etcd> {
+    let connection = Connection::new(fleet)?;
     check_version(&connection)?;
-    let mirror = open_mirror(&directory.join(MIRROR))?;
+    let mirror = open_mirror(&fleet.directory().join(MIRROR))?;
     let (state, mut head) = (mirror.state(), read_head(&connection)?);
     let is_known = state.revision > 0;
     if is_known && (state.cluster != head.cluster || state.revision > head.revision) {
@@ -66,6 +64,13 @@ pub(crate) fn open(access: &Access, directory: &Path, acknowledged: &Acknowledge
         (_, number) if number < acknowledged.number => Err(set_back(&etcd.opened().connection)),
         _ => Ok(etcd),
     }
+}
+
+/// Returns true where anything lies below the fleet's prefix.
+pub(crate) fn has_rows(fleet: &FleetLocation) -> Result<bool> {
+    let connection = Connection::new(fleet)?;
+    check_version(&connection)?;
+    Ok(read_head(&connection)?.has_rows)
 }
 
 fn check_version(connection: &Connection) -> Result<()> {

@@ -21,6 +21,10 @@ type Key = (&'static str, fn(&Config) -> Value);
 const KEYS: &[Key] = &[
     ("store", |it| it.store.to_string().into()),
     ("agent_directory", |it| it.directory.display().to_string().into()),
+    ("etcd_ca", |it| path(it.etcd_tls.as_ref().map(|tls| &*tls.authorities))),
+    ("etcd_certificate", |it| path(it.etcd_tls.as_ref().map(|tls| &*tls.certificate))),
+    ("etcd_key", |it| path(it.etcd_tls.as_ref().map(|tls| &*tls.key))),
+    ("offline_grace", |it| it.offline_grace.into()),
     ("agent", |it| path(it.agent.clone().or_else(|| installed::program().ok()).as_deref())),
     ("module", |it| path(it.module.clone().or_else(|| installed::module().ok()).as_deref())),
     ("linger", |it| it.linger.into()),

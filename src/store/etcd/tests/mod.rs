@@ -22,7 +22,9 @@ mod refusals;
 mod skip;
 mod watching;
 
-use super::{Access, Etcd, open};
+use super::etcd_store::Etcd;
+use super::open;
+use crate::config::{FleetLocation, TlsFiles};
 use crate::error::Result;
 use crate::id::Id;
 use crate::store::{Acknowledged, Batch, Condition, Store, StoreIdentity};
@@ -86,13 +88,23 @@ impl Fleet {
     /// The same, by these addresses of etcd's members.
     fn try_open(&self, host: &str, members: &[String]) -> Result<Etcd> {
         let url = format!("etcd://{}/{}", members.join(","), self.prefix);
-        self.open_by(host, &Access::parse(&url, None).unwrap())
+        self.open_at(host, &url, None)
     }
 
-    fn open_by(&self, host: &str, access: &Access) -> Result<Etcd> {
-        let directory = self.hosts.path().join(host);
+    /// Opens the store on a host, by that URL and these files of a TLS client.
+    fn open_at(&self, host: &str, url: &str, tls: Option<TlsFiles>) -> Result<Etcd> {
+        open(&self.place_at(host, url, tls), &self.acknowledged())
+    }
+
+    /// Returns the place of the records for a host.
+    fn place(&self, host: &str) -> FleetLocation {
+        self.place_at(host, &format!("etcd://{}/{}", self.server.address(), self.prefix), None)
+    }
+
+    fn place_at(&self, host: &str, url: &str, tls: Option<TlsFiles>) -> FleetLocation {
+        let directory = self.directory(host);
         std::fs::create_dir_all(&directory).unwrap();
-        open(access, &directory, &self.acknowledged())
+        FleetLocation::parse(url).unwrap().on_host(directory, tls).unwrap()
     }
 
     fn acknowledged(&self) -> Acknowledged {

@@ -3,7 +3,6 @@
 use super::certificates::Authority;
 use super::*;
 use crate::error::{Error, Reason};
-use crate::store::etcd::TlsFiles;
 use crate::store::etcd::tests::member::ServerFiles;
 use std::path::PathBuf;
 
@@ -40,13 +39,13 @@ impl Guarded {
         TlsFiles { authorities, certificate, key }
     }
 
-    fn access(&self, tls: TlsFiles) -> Access {
+    fn open(&self, host: &str, tls: TlsFiles) -> Result<Etcd> {
         let url = format!("etcd://{}/{}", self.fleet.server.address(), self.fleet.prefix);
-        Access::parse(&url, Some(tls)).unwrap()
+        self.fleet.open_at(host, &url, Some(tls))
     }
 
     fn refusal(&self, tls: TlsFiles) -> Error {
-        self.fleet.open_by("refused", &self.access(tls)).map(drop).unwrap_err()
+        self.open("refused", tls).map(drop).unwrap_err()
     }
 
     /// Runs `etcdctl` as a client of that name.
@@ -67,8 +66,7 @@ impl Guarded {
 #[test]
 fn a_host_with_a_certificate_is_let_in_by_tls() {
     let Some(guarded) = Guarded::new("etcd by TLS") else { return };
-    let access = guarded.access(guarded.client("host-a"));
-    let store = guarded.fleet.open_by("one", &access).unwrap();
+    let store = guarded.open("one", guarded.client("host-a")).unwrap();
     store.apply(&put("k", "1")).unwrap();
     assert_eq!(value(&store, "k").as_deref(), Some("1"));
 }
@@ -101,7 +99,7 @@ fn a_wrong_certificate_is_said() {
 fn an_etcd_that_lets_a_host_only_read_is_said() {
     let Some(guarded) = Guarded::new("an etcd that can only be read") else { return };
     let (root, host) = (guarded.client("root"), guarded.client("host-a"));
-    let store = guarded.fleet.open_by("one", &guarded.access(host.clone())).unwrap();
+    let store = guarded.open("one", host.clone()).unwrap();
     let path = format!("/{}", guarded.fleet.prefix);
     for arguments in [
         &["user", "add", "root", "--new-user-password", "unused"][..],
@@ -164,10 +162,8 @@ fn the_records_of_another_fleet_are_left_alone() {
 #[test]
 fn a_prefix_without_records_is_said_where_there_should_be_some() {
     let Some(fleet) = Fleet::new("a prefix without records") else { return };
-    let url = format!("etcd://{}/{}", fleet.server.address(), fleet.prefix);
     let known = Acknowledged { number: 1, is_new: false, ..fleet.acknowledged() };
-    let access = Access::parse(&url, None).unwrap();
-    let error = open(&access, fleet.hosts.path(), &known).map(drop).unwrap_err();
+    let error = open(&fleet.place("one"), &known).map(drop).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreAbsent);
     assert!(error.to_string().contains("there are no records of a fleet"), "{error}");
     let listed =
