@@ -5,8 +5,8 @@
 pub mod agent {
     pub use crate::agent::{
         Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system,
-        check_records, check_unclaimed, claim, claim_with_progress, listener, make, not_given,
-        recover, restore, serve,
+        check_records, check_unclaimed, claim, claim_with_progress, listener, make, make_fleet,
+        not_given, recover, restore, serve,
     };
     pub mod allowance {
         pub use crate::agent::allowance::{Allowance, lift_limits, shed};

@@ -2,9 +2,11 @@
 
 use super::Lock;
 use super::records_apart::check_unclaimed;
-use crate::error::Result;
+use crate::error::{Reason, Result};
+use crate::file_names::MIRROR;
 use crate::presence;
-use crate::store::{self, Cells, files};
+use crate::store::{self, Acknowledged, Cells, Location, cells, files};
+use std::path::Path;
 
 /// Makes a store in the directory that `lock` holds, durably; one that is there, or what is left of one,
 /// stays as it is. Fails with [`StoreAbsent`](crate::error::Reason::StoreAbsent) where something else lies there.
@@ -18,6 +20,45 @@ pub fn make(lock: &Lock) -> Result<()> {
     let records = lock.records();
     check_unclaimed(directory, records)?;
     store::check_growth(records, directory)?;
+    make_cells(directory)
+}
+
+/// Makes the store of a new fleet, with this host as its only one: the host's own files in the directory that `lock`
+/// holds, and the fleet's identity in etcd. Fails without a change where either has something already.
+pub fn make_fleet(lock: &Lock) -> Result<()> {
+    let (directory, records) = (lock.directory(), lock.records());
+    if presence::check(directory).is_ok() {
+        return Err(Reason::StoreNotEmpty.detail(format_args!(
+            "{} has a store, or this host's part in a fleet, already",
+            directory.display()
+        )));
+    }
+    presence::check_place(directory)?;
+    store::check_growth(records, directory)?;
+    if store::exists(records)? {
+        return Err(Reason::StoreNotEmpty.detail(format_args!(
+            "{records} has the records of a fleet, or another program's rows"
+        )));
+    }
+    make_cells(directory)?;
+    let made = begin(directory, records);
+    if made.is_err() {
+        // The host has no part in any fleet.
+        let path = directory.join(cells::NAME);
+        std::fs::remove_file(&path).map_err(|cause| files::failed(&path, &cause))?;
+        files::remove_folder(&directory.join(MIRROR))?;
+    }
+    made
+}
+
+/// Opens the store for the first time, which makes what lies in etcd, unless another host has been faster.
+fn begin(directory: &Path, records: &Location) -> Result<()> {
+    let acknowledged = Acknowledged::of(&Cells::open(directory)?);
+    store::open(records, &acknowledged)?.sync()
+}
+
+/// Makes the cell file, durably.
+fn make_cells(directory: &Path) -> Result<()> {
     Cells::make(directory)?;
     // A folder that may only be passed through cannot be synced from within, nor has it changed.
     let parent = directory.parent().filter(|parent| parent.read_dir().is_ok());

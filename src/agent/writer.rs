@@ -141,7 +141,13 @@ impl Writer {
 
     /// Makes everything durable, and the time with it.
     pub(super) fn finish_up(&mut self) -> Result<()> {
-        self.save_uses()?;
+        if let Err(error) = self.save_uses() {
+            // A store on other machines may be out of reach.
+            if !self.store.alive() {
+                return Err(error);
+            }
+            log::warn!("how often keys were used in the last minute is lost: {error}");
+        }
         self.sync_and_publish()?;
         self.keep_lines();
         self.keep_time()?;
@@ -184,11 +190,19 @@ impl Writer {
         }
         self.prepare();
         wipe_stack();
-        let due = next_due(&self.store, self.grace)?;
-        if due != std::mem::replace(&mut self.due, due) {
-            self.store.waker.wake();
+        match next_due(&self.store, self.grace) {
+            Ok(due) => {
+                if due != std::mem::replace(&mut self.due, due) {
+                    self.store.waker.wake();
+                }
+                Ok(())
+            }
+            // While a store on other machines is read anew nothing is known of it; the next sweep looks again.
+            Err(error) if error.reason() == Reason::StoreUnavailable && self.store.alive() => {
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     fn answer(&mut self, work: Work) -> Result<Done> {

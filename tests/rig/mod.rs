@@ -8,11 +8,15 @@
 // Several test programs share it, and each uses its part.
 #![allow(dead_code, unused_imports)]
 
+pub mod certificates;
 pub mod elsewhen;
+pub mod etcd;
+pub mod fleet;
 pub mod memory;
 pub mod paddings;
 pub mod preload;
 pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod secrets;
 pub mod skip;

@@ -34,6 +34,8 @@ mod encapsulating;
 mod ending;
 mod events;
 mod faults;
+#[cfg(feature = "etcd")]
+mod fleet;
 mod frames;
 mod generations;
 mod import;

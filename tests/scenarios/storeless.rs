@@ -60,8 +60,18 @@ pub const ON_A_STORE: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Commands that use no store, or make one; `open` reads its file first.
-const OTHERS: &[&str] =
-    &["init", "wrap", "open", "config", "systemd", "restore", "completions", "manual", "help"];
+const OTHERS: &[&str] = &[
+    "init",
+    "wrap",
+    "open",
+    "config",
+    "systemd",
+    "restore",
+    "fleet",
+    "completions",
+    "manual",
+    "help",
+];
 
 /// Commands that log in.
 const WITHOUT_A_PIN: &[&str] =

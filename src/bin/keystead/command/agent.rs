@@ -113,7 +113,9 @@ impl Arguments {
         let grace = config.erase_grace();
         // Run otherwise, it has what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
-        let (idle, spare, patience) = ((!self.stay).then_some(IDLE), SPARE, STALL_TIMEOUT);
+        // Modules rely on a fleet's agent to learn what other hosts do.
+        let ends = !self.stay && !config.store.is_shared();
+        let (idle, spare, patience) = (ends.then_some(IDLE), SPARE, STALL_TIMEOUT);
         let on_event = config.on_event.clone().filter(|_| names_programs(config));
         let audit_syslog = config.audit_syslog.clone();
         let options = Options {

@@ -39,7 +39,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Key pairs", &["public", "sign", "verify", "csr", "certificate"]),
     ("Data", &["seal", "open"]),
     ("Watching", &["audit", "doctor", "clock", "config"]),
-    ("The store", &["backup", "restore", "recover", "agent", "sweep", "systemd"]),
+    ("The store", &["backup", "restore", "recover", "agent", "sweep", "systemd", "fleet"]),
     ("This program", &["completions", "manual", HELP]),
 ];
 

@@ -1,9 +1,12 @@
 //! `keystead init`: makes a token, with both its PINs, in one step.
 
+use crate::outcome::Outcome;
 use crate::pin::{OfficerPin, PinOptions, UserPin};
 use crate::{Failure, Global, output};
 use keystead::internal::clock::SystemClock;
+use keystead::internal::config::Config;
 use keystead::internal::module::token_settings;
+use keystead::internal::presence;
 use keystead::internal::token::{Settings, Slots};
 use keystead::internal::wire::{AgentLocation, Link};
 use serde_json::json;
@@ -28,6 +31,9 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         check_label(&self.label)?;
         let config = global.configuration()?;
+        if config.store.is_shared() {
+            presence::check(&config.directory).map_err(|_| without_fleet(&config))?;
+        }
         let custody = self.custody.unwrap_or(config.custody);
         let settings = Settings { custody, ..token_settings(&config) };
         let slots =
@@ -82,6 +88,16 @@ impl Arguments {
              `keystead destroy-token` ends one",
         )
     }
+}
+
+/// Returns the failure of a first token on a host that has no part in the fleet that the configuration names.
+fn without_fleet(config: &Config) -> Failure {
+    let (directory, store) = (config.directory.display(), &config.store);
+    let failure = Failure::new(format_args!("{directory} has no part in the fleet of {store}"));
+    failure.with_outcome(Outcome::Agent).hint(
+        "`keystead fleet init` makes a new fleet with this host; mount the volume that the directory should be on \
+         where the host had one",
+    )
 }
 
 /// PKCS#11 pads labels with blanks to 32 bytes, so that blanks at the end would be lost.

@@ -16,6 +16,7 @@ mod describe;
 mod destroy_token;
 mod directory;
 mod doctor;
+mod fleet;
 mod generate;
 mod groups;
 mod import;
@@ -90,6 +91,7 @@ pub(crate) enum Command {
     Restore(restore::Arguments),
     Recover(recover::Arguments),
     Doctor(doctor::Arguments),
+    Fleet(fleet::Arguments),
     Config(config::Arguments),
     Agent(agent::Arguments),
     Completions(completions::Arguments),
@@ -138,6 +140,7 @@ impl Command {
             Self::Restore(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
             Self::Doctor(arguments) => arguments.run(global),
+            Self::Fleet(arguments) => arguments.run(global),
             Self::Config(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
             Self::Completions(arguments) => arguments.run(line()),

@@ -1,0 +1,127 @@
+//! A fleet's store, in a real etcd: made, used, and gone on with where etcd or the agent was away.
+
+use crate::rig::proxy::{Flow, Proxy};
+use crate::rig::token::{SO_PIN, USER_PIN, make_token, pin};
+use crate::rig::{made_objects, play, refused};
+use cryptoki::error::RvError;
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, ObjectClass};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+fn note(label: &str) -> [Attribute; 4] {
+    [
+        Attribute::Class(ObjectClass::DATA),
+        Attribute::Token(true),
+        Attribute::Label(label.into()),
+        Attribute::Value(label.into()),
+    ]
+}
+
+#[test]
+fn a_fleet_is_made_once_and_its_store_is_used_like_any_other() {
+    play(|world| {
+        let etcd = world.etcd();
+        world.join_etcd(&etcd.address(), "prod", "");
+        let said = text(&world.keystead(&["init", "first", "--so-pin-file", "/dev/null"]));
+        assert!(said.contains("keystead fleet init"), "{said}");
+        let module = world.module();
+        let slot = module.get_all_slots().unwrap()[0];
+        refused(module.init_token(slot, &pin(SO_PIN), "first"), RvError::DeviceError);
+        assert_eq!(etcd.control(&["get", "--prefix", "/", "--keys-only"]).trim(), "");
+
+        world.make_fleet();
+        let again = world.keystead(&["fleet", "init"]);
+        assert!(!again.status.success() && text(&again).contains("already"), "{again:?}");
+        let late = world.beside("late");
+        late.join_etcd(&etcd.address(), "prod", "");
+        let taken = late.keystead(&["fleet", "init"]);
+        assert!(!taken.status.success(), "{taken:?}");
+        assert!(text(&taken).contains("has the records of a fleet"), "{taken:?}");
+        late.join_etcd(&etcd.address(), "test", "");
+        late.make_fleet();
+
+        let token = make_token(&module, "a token");
+        let key = token.generate_aes(&[Attribute::Token(true), Attribute::Id(b"k".to_vec())]);
+        let block = token.encrypt(&Mechanism::AesEcb, key, &[7; 16]).unwrap();
+        token.create_object(&note("kept")).unwrap();
+        let lost = token.create_object(&note("deleted")).unwrap();
+        token.destroy_object(lost).unwrap();
+        world.kill_agent();
+        assert_eq!(token.decrypt(&Mechanism::AesEcb, key, &block).unwrap(), [7; 16]);
+        assert_eq!(token.find_objects(&[Attribute::Id(b"k".to_vec())]).unwrap().len(), 1);
+        assert_eq!(token.find_objects(&note("kept")).unwrap().len(), 1);
+        assert_eq!(token.find_objects(&note("deleted")).unwrap(), []);
+        world.end_agent();
+        assert_eq!(token.find_objects(&note("kept")).unwrap().len(), 1);
+        world.end_agent();
+        for (command, expected) in [
+            (&["recover"][..], "several hosts share these records"),
+            (&["list", "--pin-file", "pin"], "enabled"),
+        ] {
+            std::fs::write(world.path("pin"), USER_PIN).unwrap();
+            let said =
+                world.keystead_command(command).current_dir(world.path("")).output().unwrap();
+            assert!(text(&said).contains(expected), "{command:?}: {}", text(&said));
+        }
+    });
+}
+
+#[test]
+fn changes_are_refused_in_time_while_etcd_is_away_and_go_on_when_it_is_back() {
+    play(|world| {
+        let etcd = world.etcd();
+        let way = Proxy::to(&etcd.address());
+        world.join_etcd(&way.address(), "prod", "");
+        world.make_fleet();
+        let token = world.token();
+        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let before = made_objects(&token).len();
+        for (requests, answers) in [(Flow::Lost, Flow::Lost), (Flow::Passes, Flow::Lost)] {
+            way.requests(requests);
+            way.answers(answers);
+            for _ in 0..2 {
+                let began = Instant::now();
+                refused(token.create_object(&note("refused")), RvError::DeviceError);
+                assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+            }
+            token.encrypt(&Mechanism::AesEcb, key, &[7; 16]).unwrap();
+            way.requests(Flow::Passes);
+            way.answers(Flow::Passes);
+            way.cut();
+        }
+        let began = Instant::now();
+        while let Err(error) = token.create_object(&note("made")) {
+            assert!(began.elapsed() < Duration::from_secs(30), "{error}");
+        }
+        assert_eq!(token.find_objects(&note("made")).unwrap().len(), 1);
+        let unknown = token.find_objects(&note("refused")).unwrap().len();
+        assert!(unknown <= 4 && made_objects(&token).len() == before + 1 + unknown);
+    });
+}
+
+#[test]
+fn a_host_that_starts_without_etcd_serves_nothing_and_says_why() {
+    play(|world| {
+        let etcd = world.etcd();
+        let way = Proxy::to(&etcd.address());
+        world.join_etcd(&way.address(), "prod", "");
+        world.make_fleet();
+        let token = world.token();
+        token.create_object(&note("kept")).unwrap();
+        world.end_agent();
+        way.requests(Flow::Lost);
+        way.cut();
+        let said = text(&world.keystead(&["tokens"]));
+        assert!(said.contains("no answer in time") && said.contains("error"), "{said}");
+        assert!(world.agent().is_none(), "no agent serves");
+        way.requests(Flow::Passes);
+        way.cut();
+        let said = world.keystead(&["tokens"]);
+        assert!(said.status.success() && text(&said).contains("a token"), "{said:?}");
+    });
+}
