@@ -20,6 +20,7 @@ pub(crate) mod ed25519;
 pub(crate) mod encrypted_key;
 mod heap;
 pub(crate) mod hkdf;
+pub(crate) mod hpke;
 pub(crate) mod key_syntax;
 pub(crate) mod kw;
 pub(crate) mod lattice;
