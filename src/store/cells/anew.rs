@@ -2,16 +2,17 @@
 //! under another name, and named `slots` last, so that no store looks whole whose making was cut short.
 
 use super::cell::{
-    CELLS_FORMAT, CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, EraseSecret, FIRST_ERASE, FIRST_PIN,
-    FORMAT_CELL, IDENTITY_CELL, PinCell,
+    CELLS_FORMAT, CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, CellSecret, EraseSecret, FIRST_ERASE,
+    FIRST_PIN, FLEET_FORMAT, FORMAT_CELL, HOST_CELL, IDENTITY_CELL, PinCell,
 };
 use super::file::write_whole;
+use super::fleet::envelope_key_cell;
 use super::identity::StoreIdentity;
 use super::layout::NAME;
 use super::open::Cells;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
-use crate::file_names::CELLS_RESTORED;
+use crate::file_names::{CELLS_MADE, CELLS_RESTORED};
 use crate::id::Id;
 use crate::store::files;
 use std::io::ErrorKind;
@@ -38,7 +39,25 @@ impl Cells {
     /// lock.
     pub(crate) fn make(directory: &Path) -> Result<()> {
         let path = directory.join(NAME);
-        if path.exists() { Ok(()) } else { create(directory, &path) }
+        if path.exists() { Ok(()) } else { create(directory) }
+    }
+
+    /// Makes the file of a host that joins a fleet, or founds it: this identity, no fleet key yet, one envelope key. The
+    /// caller holds the store's lock.
+    #[cfg_attr(not(test), allow(dead_code))] // no program founds a fleet yet
+    pub(crate) fn make_for_fleet(
+        directory: &Path,
+        identity: StoreIdentity,
+        host: Id,
+        envelope_key: (u64, CellSecret),
+    ) -> Result<()> {
+        let mut cells = head(identity, 0, 0);
+        cells.retain(|(number, _)| *number != FORMAT_CELL);
+        let (number, key) = envelope_key;
+        cells.push((FORMAT_CELL, Cell::Format(FLEET_FORMAT)));
+        cells.push((HOST_CELL, Cell::Host(host)));
+        cells.push((envelope_key_cell(number), Cell::EnvelopeKey(number, Some(key))));
+        put(directory, &cells)
     }
 
     /// Writes the file of a store that is being restored, durably; it takes its place with
@@ -101,14 +120,19 @@ fn live() -> Result<Cell> {
     Ok(Cell::Live(secret))
 }
 
-/// Writes a new store's file beside its place and names it when it is whole.
-fn create(directory: &Path, path: &Path) -> Result<()> {
+/// Makes a new store's file.
+fn create(directory: &Path) -> Result<()> {
     let mut store = [0; 16];
     aws_lc_rs::rand::fill(&mut store).map_err(|_| Reason::General)?;
-    let unfinished = directory.join(crate::file_names::CELLS_MADE);
     let identity = StoreIdentity { store: Id::from_random(store), incarnation: 1 };
-    write_whole(&unfinished, FIRST_ERASE, &head(identity, 0, 0))?;
-    std::fs::rename(&unfinished, path).map_err(|cause| files::failed(path, &cause))?;
+    put(directory, &head(identity, 0, 0))
+}
+
+/// Writes a file of these fixed cells beside its place and names it when it is whole.
+fn put(directory: &Path, cells: &[(CellNumber, Cell)]) -> Result<()> {
+    let (unfinished, path) = (directory.join(CELLS_MADE), directory.join(NAME));
+    write_whole(&unfinished, FIRST_ERASE, cells)?;
+    std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause))?;
     files::sync_directory(directory)
 }
 

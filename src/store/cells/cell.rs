@@ -6,10 +6,14 @@
 //! | 1 | 1 | identity | the store's identity and incarnation |
 //! | 2 | 2 | clock | the high-water mark of time |
 //! | 3 | 3 | commits | the number of the last commit known to be durable |
-//! | 4–7 | 4–7 | – | zero, unused |
+//! | 4 | 4 | fleet key | the key that all hosts of a fleet have, if the store is a fleet's |
+//! | 5–6 | 5–6 | envelope key | this host's, those with odd numbers in 6, those with even ones in 5 |
+//! | 7 | 7 | host | this host's identity in its fleet |
 //! | 8–511 | 8–511 | PIN | one for each token, in the order of the slots: wrong PINs in a row |
 //! | 512–1023 | 0–511 | | the same cells once more, byte for byte |
-//! | 1024 … | 512 … | erase | one random secret each, or what became of it |
+//! | 1024 … | 512 … | erase, shared | one random secret each, or what became of it |
+//!
+//! The cells 4–7 are zero in a store of one machine.
 //!
 //! So every cell before the erase cells, a *fixed* one, has two copies. Both are written before a sync; the
 //! first counts where it is whole, else the second. An opening for service makes them equal again.
@@ -18,15 +22,18 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 0 | kind: 1 format, 2 identity, 3 clock, 4 PIN, 5 erase, 6 commits |
-//! | 1 | state. PIN: 0 free, 1 reserved, 2 in use. Erase: 1 live, 2 deleted, 3 expired. Else 0 |
+//! | 0 | kind: 1 format, 2 identity, 3 clock, 4 PIN, 5 erase, 6 commits, 7 shared, 8 fleet key, 9 envelope key, 10 host |
+//! | 1 | state. PIN: 0 free, 1 reserved, 2 in use. Erase: 1 live, 2 deleted, 3 expired. Shared, fleet key: 1. Envelope key: 1 live, 2 overwritten. Else 0 |
 //! | 2–3 | zero |
 //! | 4–7 | the cell's own number |
-//! | 8–15 | format: `3`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN: 0 |
-//! | 16–47 | format: `keystead slots`, zeros. Identity: 16 bytes, zeros. PIN: token (16), wrong PINs of the security officer (1), of the user (1), zeros. Erase: 32 random bytes when live, else zeros |
+//! | 8–15 | format: `3`, in a fleet `4`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN, host: 0. Shared: the number that the secret has on all hosts. Keys: their number |
+//! | 16–47 | format: `keystead slots`, zeros. Identity, host: 16 bytes, zeros. PIN: token (16), wrong PINs of the security officer (1), of the user (1), zeros. Erase: 32 random bytes when live, else zeros. Shared, keys: 32 bytes, zeros when overwritten |
 //! | 48–63 | the first 16 bytes of SHA-256 over bytes 0–47 |
 //!
 //! An unused cell, and one that a crash left half made at the end of the file, is all zero.
+//!
+//! In a fleet a secret has the same number on all hosts, and each host keeps it in any erase cell of its file; once it is
+//! overwritten the cell says so as an erase cell does, and is free.
 //!
 //! Format 2 has the same cells in the same places; format 1 has each once, cell *n* at place *n*. Records are kept
 //! otherwise beside either: see [`earlier`](super::earlier).
@@ -45,8 +52,11 @@ const HEAD: usize = 48;
 /// The number of a cell.
 pub(crate) type CellNumber = u32;
 
-/// The format that this build reads and writes.
+/// The format that this build reads and writes for a store of one machine.
 pub(crate) const CELLS_FORMAT: u64 = 3;
+
+/// The format of a fleet's file: the same, with cells that are a fleet's alone.
+pub(crate) const FLEET_FORMAT: u64 = 4;
 
 /// The first format. Those from it on are upgraded.
 pub(crate) const FIRST_FORMAT: u64 = 1;
@@ -59,6 +69,12 @@ pub(crate) const IDENTITY_CELL: CellNumber = 1;
 pub(crate) const CLOCK_CELL: CellNumber = 2;
 /// The cell that counts commits.
 pub(crate) const COMMITS_CELL: CellNumber = 3;
+/// The cell that holds the fleet key.
+pub(crate) const FLEET_KEY_CELL: CellNumber = 4;
+/// The cells that hold envelope keys, by number modulo 2.
+pub(crate) const ENVELOPE_KEY_CELLS: [CellNumber; 2] = [5, 6];
+/// The cell that holds the host's identity.
+pub(crate) const HOST_CELL: CellNumber = 7;
 /// The first PIN cell.
 pub(crate) const FIRST_PIN: CellNumber = 8;
 /// The cells that count wrong PINs.
@@ -71,8 +87,11 @@ const MAGIC: &[u8; 14] = b"keystead slots";
 /// The bytes of one cell; they may hold a secret, and so do not move.
 pub(crate) type CellBytes = Box<Zeroizing<[u8; SIZE]>>;
 
-/// An erase cell's secret, in one place wherever it is passed on.
-pub(crate) type EraseSecret = Box<Zeroizing<[u8; 32]>>;
+/// A secret of a cell, in one place wherever it is passed on.
+pub(crate) type CellSecret = Box<Zeroizing<[u8; 32]>>;
+
+/// An erase cell's secret.
+pub(crate) type EraseSecret = CellSecret;
 
 /// The bytes of a cell that was never written.
 pub(crate) fn blank() -> CellBytes {
@@ -105,6 +124,14 @@ pub(crate) enum Cell {
     Deleted(Seconds),
     /// A secret erased at its expiry, at that second.
     Expired(Seconds),
+    /// A live secret of a fleet, with the number that it has on all hosts.
+    Shared(CellNumber, EraseSecret),
+    /// The fleet key, with its number.
+    FleetKey(u32, CellSecret),
+    /// The private half of an envelope key, with its number; none once it is overwritten.
+    EnvelopeKey(u64, Option<CellSecret>),
+    /// This host's identity in its fleet.
+    Host(Id),
 }
 
 /// A token's wrong PINs in a row.
@@ -131,7 +158,7 @@ impl Cell {
         let parts = [&[kind, state, 0, 0][..], &number.to_le_bytes(), &value.to_le_bytes(), &body];
         let (head, sum) = bytes.split_at_mut(HEAD);
         fill(head, &parts);
-        if let Self::Live(secret) = self {
+        if let Some(secret) = self.secret() {
             head.split_at_mut(HEAD - secret.len()).1.copy_from_slice(secret.as_slice());
         }
         sum.copy_from_slice(&checksum(head));
@@ -160,11 +187,12 @@ impl Cell {
                 officer: bytes[32],
                 user: bytes[33],
             }))),
-            (5, 1) => {
-                let mut secret = EraseSecret::default();
-                secret.copy_from_slice(&bytes[16..HEAD]);
-                Some(Self::Live(secret))
-            }
+            (5, 1) => Some(Self::Live(secret_in(bytes))),
+            (7, 1) => Some(Self::Shared(u32::try_from(value).ok()?, secret_in(bytes))),
+            (8, 1) => Some(Self::FleetKey(u32::try_from(value).ok()?, secret_in(bytes))),
+            (9, 1) => Some(Self::EnvelopeKey(value, Some(secret_in(bytes)))),
+            (9, 2) => Some(Self::EnvelopeKey(value, None)),
+            (10, 0) => Some(Self::Host(Id::new(part(bytes, 16)))),
             (5, 2) => Some(Self::Deleted(value)),
             (5, 3) => Some(Self::Expired(value)),
             _ => None,
@@ -173,7 +201,17 @@ impl Cell {
 
     /// Returns true for a cell that holds an erase secret, or held one.
     pub(crate) fn is_erase(&self) -> bool {
-        matches!(self, Self::Live(_) | Self::Deleted(_) | Self::Expired(_))
+        matches!(self, Self::Live(_) | Self::Deleted(_) | Self::Expired(_) | Self::Shared(..))
+    }
+
+    fn secret(&self) -> Option<&CellSecret> {
+        match self {
+            Self::Live(secret) | Self::Shared(_, secret) | Self::FleetKey(_, secret) => {
+                Some(secret)
+            }
+            Self::EnvelopeKey(_, secret) => secret.as_ref(),
+            _ => None,
+        }
     }
 
     /// Returns the cell as it was before one byte of it was damaged; none where more was.
@@ -218,8 +256,22 @@ impl Cell {
             Self::Deleted(since) => (5, 2, *since, lay(&[])),
             Self::Expired(since) => (5, 3, *since, lay(&[])),
             Self::Commits(number) => (6, 0, *number, lay(&[])),
+            Self::Shared(number, _) => (7, 1, u64::from(*number), lay(&[])),
+            Self::FleetKey(number, _) => (8, 1, u64::from(*number), lay(&[])),
+            Self::EnvelopeKey(number, Some(_)) => (9, 1, *number, lay(&[])),
+            Self::EnvelopeKey(number, None) => (9, 2, *number, lay(&[])),
+            Self::Host(host) => (10, 0, 0, lay(&[host.bytes()])),
         }
     }
+}
+
+/// The secret in a cell's bytes.
+fn secret_in(bytes: &[u8; SIZE]) -> CellSecret {
+    let mut secret = CellSecret::default();
+    for (to, from) in secret.iter_mut().zip(bytes.iter().skip(16)) {
+        *to = *from;
+    }
+    secret
 }
 
 /// The first bytes of a hash over a cell's head; what stands behind it is not looked at.
@@ -277,6 +329,28 @@ mod tests {
         assert_eq!(written, include_bytes!("golden-3.bin"));
     }
 
+    fn examples_of_fleets() -> Vec<(u32, Cell)> {
+        let secret = |byte| CellSecret::new(Zeroizing::new([byte; 32]));
+        vec![
+            (FORMAT_CELL, Cell::Format(FLEET_FORMAT)),
+            (FLEET_KEY_CELL, Cell::FleetKey(258, secret(0xD4))),
+            (ENVELOPE_KEY_CELLS[0], Cell::EnvelopeKey(258, Some(secret(0xE5)))),
+            (ENVELOPE_KEY_CELLS[1], Cell::EnvelopeKey(257, None)),
+            (HOST_CELL, Cell::Host(Id::new([0xB6; 16]))),
+            (FIRST_ERASE, Cell::Shared(0x01020304, secret(0xC3))),
+        ]
+    }
+
+    /// Fleets that exist are read with these: they never change.
+    #[test]
+    fn cells_of_a_fleet_equal_the_golden_file() {
+        let written: Vec<u8> = examples_of_fleets()
+            .iter()
+            .flat_map(|(number, cell)| cell.encode(*number).to_vec())
+            .collect();
+        assert_eq!(written, include_bytes!("golden-fleet-4.bin"));
+    }
+
     /// Stores of earlier formats are upgraded from these: they never change either.
     #[test]
     fn cells_of_earlier_formats_differ_in_its_number_only() {
@@ -291,7 +365,7 @@ mod tests {
 
     #[test]
     fn cells_read_back() {
-        for (number, cell) in examples() {
+        for (number, cell) in examples().into_iter().chain(examples_of_fleets()) {
             let read = Cell::decode(number, &cell.encode(number));
             assert!(read == Some(cell), "cell {number}");
         }
@@ -320,7 +394,7 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_and_any_other_place_is_damage() {
-        for (number, cell) in examples() {
+        for (number, cell) in examples().into_iter().chain(examples_of_fleets()) {
             let bytes = cell.encode(number);
             assert!(Cell::decode(number + 1, &bytes).is_none());
             for bit in 0..SIZE * 8 {

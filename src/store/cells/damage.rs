@@ -1,8 +1,8 @@
 //! The damage of a cell file, and its meaning.
 
 use super::cell::{
-    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_PIN, FORMAT_CELL, IDENTITY_CELL,
-    SIZE,
+    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_PIN, FLEET_KEY_CELL,
+    FORMAT_CELL, HOST_CELL, IDENTITY_CELL, SIZE,
 };
 
 /// A cell that is not as it was written.
@@ -66,9 +66,13 @@ pub(super) fn describe(cell: CellNumber, extent: Extent) -> String {
         COMMITS_CELL => {
             ("the count of commits", "records put back to an earlier day are not noticed")
         }
+        FLEET_KEY_CELL => ("the fleet key", "this host joins its fleet again as a new one"),
+        5..=6 => ("an envelope key", "what other hosts send is not read until they send it again"),
+        HOST_CELL => {
+            ("this host's identity in its fleet", "this host joins its fleet again as a new one")
+        }
         FIRST_PIN..FIRST_ERASE => ("a token's wrong PINs", "its PINs count as locked"),
         FIRST_ERASE.. => ("an erase secret", "the key's material counts as deleted"),
-        _ => ("nothing", "nothing is lost"),
     };
     match extent {
         Extent::Unequal => format!("cell {cell} ({what}) has two copies that differ"),

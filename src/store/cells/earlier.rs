@@ -11,7 +11,8 @@
 //! backup still tells a living secret from another.
 
 use super::cell::{
-    CELLS_FORMAT, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT_CELL, PIN_CELLS, SIZE,
+    CELLS_FORMAT, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FLEET_FORMAT, FORMAT_CELL,
+    PIN_CELLS, SIZE,
 };
 use super::damage::{Extent, damaged_of, describe};
 use super::erase::{EraseCell, cut_short};
@@ -54,7 +55,7 @@ impl EarlierFile {
         let file = files::open_to_read(&path).map_err(|cause| files::failed(&path, &cause))?;
         let fixed = FixedCells::look(&file, &path)?;
         let format = fixed.format().unwrap_or_default();
-        if format == CELLS_FORMAT {
+        if matches!(format, CELLS_FORMAT | FLEET_FORMAT) {
             return Ok(None);
         }
         let identity = StoreIdentity::read(&fixed, &path)?;

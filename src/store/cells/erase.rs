@@ -1,4 +1,7 @@
-//! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends.
+//! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends. In a fleet the numbers
+//! by which they are asked for are those that their secrets have on all hosts: see [`mod@shared`].
+
+mod shared;
 
 use super::cell::{Cell, CellBytes, CellNumber, EraseSecret, FIRST_ERASE, SIZE};
 use super::damage::{Damage, Extent, MOST_CORRECTED};
@@ -7,6 +10,7 @@ use super::fixed::{FixedCells, damaged};
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
 use crate::error::{Error, Reason, Result};
+use shared::SharedCells;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +36,14 @@ impl EraseCell {
             _ => None,
         }
     }
+
+    /// Returns the content of a cell that is to have this number; none where it has another.
+    fn of_number(cell: Cell, number: CellNumber) -> Option<Self> {
+        match cell {
+            Cell::Shared(has, secret) if has == number => Some(Self::Secret(secret)),
+            cell => Self::of(cell),
+        }
+    }
 }
 
 /// The erase cells of a store.
@@ -49,19 +61,23 @@ struct Pool {
     end: CellNumber,
     /// Cells whose secret is not that of the records that claim them: they count as deleted until they are filled.
     foreign: HashMap<CellNumber, Seconds>,
+    /// The cells of a fleet's secrets; none in a store of one machine.
+    shared: Option<SharedCells>,
 }
 
 impl EraseCells {
     /// Takes the file's erase cells as they are: none is ready, none spent.
     pub(super) fn read(file: Arc<CellFile>, fixed: &FixedCells) -> Self {
         let (ready, spent, foreign) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { file, pool: Mutex::new(Pool { ready, spent, end: fixed.end, foreign }) }
+        let pool = Pool { ready, spent, end: fixed.end, foreign, shared: None };
+        Self { file, pool: Mutex::new(pool) }
     }
 
     /// Fills all cells afresh that the store does not claim, after opening and before the first answer:
     /// nothing that a crash left behind can be read with them.
     pub(crate) fn renew_unclaimed(&self, claimed: &HashSet<CellNumber>) -> Result<()> {
         let mut pool = self.lock();
+        pool.of_one_machine()?;
         if let Some(lost) = claimed.iter().find(|number| !pool.holds(**number)) {
             return Err(cut_short(self.file.path(), pool.end, *lost));
         }
@@ -74,26 +90,34 @@ impl EraseCells {
     /// Returns a cell with a fresh secret, durable already; the caller's batch claims it.
     pub(crate) fn take(&self) -> Result<CellNumber> {
         let mut pool = self.lock();
+        pool.of_one_machine()?;
         if pool.ready.is_empty() {
             self.fill_batch(&mut pool)?;
         }
         pool.ready.pop().ok_or_else(|| Reason::General.into())
     }
 
-    /// Takes back a cell that no store claims (any more).
+    /// Takes back a cell that no store claims (any more). A fleet's secret is claimed once, whatever came of that.
     pub(crate) fn release(&self, number: CellNumber) {
-        self.lock().spent.push(number);
+        let mut pool = self.lock();
+        if pool.shared.is_none() {
+            pool.spent.push(number);
+        }
     }
 
     /// Fills cells ahead while no peer waits.
     pub(crate) fn fill_ahead(&self) -> Result<()> {
         let mut pool = self.lock();
+        if pool.shared.is_some() {
+            return Ok(());
+        }
         if pool.ready.len() < BATCH as usize / 2 { self.fill_batch(&mut pool) } else { Ok(()) }
     }
 
     /// Returns true for a number that an erase cell of the file has.
     pub(crate) fn has(&self, number: CellNumber) -> bool {
-        self.lock().holds(number)
+        let pool = self.lock();
+        pool.shared.as_ref().map_or_else(|| pool.holds(number), |shared| shared.has(number))
     }
 
     /// Takes cells for deleted at that second, without a change of the file: their secrets are not those
@@ -107,12 +131,13 @@ impl EraseCells {
         if let Some(since) = self.lock().foreign.get(&number) {
             return Ok(EraseCell::Erased(Tombstone::Deleted(*since)));
         }
-        let read = self.file.read(number).or_else(|_| {
+        let local = self.lock().local(number)?;
+        let read = self.file.read(local).or_else(|_| {
             // A write of the same cell may have been under way: none is while the lock is held.
             let _pool = self.lock();
-            self.file.read(number)
+            self.file.read(local)
         })?;
-        EraseCell::of(read).ok_or_else(|| {
+        EraseCell::of_number(read, number).ok_or_else(|| {
             damaged(self.file.path(), format_args!("cell {number} is no erase cell"))
         })
     }
@@ -121,6 +146,10 @@ impl EraseCells {
     /// log. Where the cells ascend, each page of the file is read once.
     pub(crate) fn overwritten<T>(&self, cells: Vec<(CellNumber, T)>) -> Vec<T> {
         let (mut page, mut overwritten) = (CellPage::default(), Vec::new());
+        if self.is_shared() {
+            // What is overwritten has a row that says so.
+            return overwritten;
+        }
         for (number, beside) in cells {
             if page.is_live(&self.file, number) && !self.lock().foreign.contains_key(&number) {
                 continue;
@@ -160,13 +189,12 @@ impl EraseCells {
         if ended.is_empty() {
             return Ok(());
         }
-        let pool = self.lock();
+        let mut pool = self.lock();
+        if pool.shared.is_some() {
+            return self.erase_shared(&mut pool, ended);
+        }
         for (number, tombstone) in ended {
-            let cell = match *tombstone {
-                Tombstone::Deleted(since) => Cell::Deleted(since),
-                Tombstone::Expired(since) => Cell::Expired(since),
-            };
-            self.file.write(*number, &cell)?;
+            self.file.write(*number, &ended_cell(*tombstone))?;
         }
         drop(pool);
         self.file.sync()
@@ -247,6 +275,14 @@ impl EraseCells {
     }
 }
 
+/// Returns the cell of a secret that has ended.
+fn ended_cell(tombstone: Tombstone) -> Cell {
+    match tombstone {
+        Tombstone::Deleted(since) => Cell::Deleted(since),
+        Tombstone::Expired(since) => Cell::Expired(since),
+    }
+}
+
 /// A page of the file's erase cells, as it was read.
 #[derive(Default)]
 struct CellPage {
@@ -257,13 +293,17 @@ struct CellPage {
 impl CellPage {
     /// Returns true for a cell that holds a secret, as the page with it was read; false where that has to be looked at.
     fn is_live(&mut self, file: &CellFile, number: CellNumber) -> bool {
+        matches!(self.cell(file, number), Some(Cell::Live(_)))
+    }
+
+    /// Returns a cell, as the page with it was read; none where that has to be looked at.
+    fn cell(&mut self, file: &CellFile, number: CellNumber) -> Option<Cell> {
         let first = number - number % BATCH;
         if self.first != first {
             *self = Self { first, bytes: file.raw_page(first, BATCH) };
         }
         let (cells, _) = self.bytes.as_chunks::<SIZE>();
-        let cell = cells.get((number - first) as usize);
-        cell.is_some_and(|cell| matches!(Cell::decode(number, cell), Some(Cell::Live(_))))
+        Cell::decode(number, cells.get((number - first) as usize)?)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The open cell file: cells are read and written whole, and the first failed write or sync ends it.
 
-use super::cell::{CELLS_FORMAT, Cell, CellBytes, CellNumber, FIRST_ERASE, SIZE, blank};
+use super::cell::{
+    CELLS_FORMAT, Cell, CellBytes, CellNumber, FIRST_ERASE, FLEET_FORMAT, SIZE, blank,
+};
 use super::damage::{self, Extent, MOST_CORRECTED};
 use super::fixed::{Damaged, FixedCells, damaged};
 use super::identity::StoreIdentity;
@@ -35,7 +37,7 @@ impl CellFile {
         let file = files::open_private(&path, false)?;
         let fixed = FixedCells::read(&file, &path)?;
         let identity = StoreIdentity::read(&fixed, &path)?;
-        if fixed.format() != Some(CELLS_FORMAT) {
+        if !matches!(fixed.format(), Some(CELLS_FORMAT | FLEET_FORMAT)) {
             return Err(Reason::StoreDamaged.detail(format_args!(
                 "{}: it has the format of an earlier build; the next agent upgrades it",
                 path.display()

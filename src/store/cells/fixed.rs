@@ -10,6 +10,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The fixed cells that are not as they were written: how far, and what they were, where that can be told.
 pub(super) type Damaged = BTreeMap<CellNumber, (Extent, Option<Cell>)>;
@@ -28,7 +29,7 @@ pub(super) struct FixedCells {
 
 impl FixedCells {
     /// Reads them from an open file of this build's format or of an earlier one, and logs what is damaged.
-    /// Secrets are not read here. Fails where the file is too short.
+    /// Erase secrets are not read here. Fails where the file is too short.
     pub(super) fn read(file: &File, path: &Path) -> Result<Self> {
         let fixed = Self::look(file, path)?;
         for (number, extent) in fixed.extents().filter(|(_, extent)| *extent != Extent::Unequal) {
@@ -53,7 +54,7 @@ impl FixedCells {
     pub(super) fn beginning(file: &File, path: &Path) -> Result<Self> {
         let failed = |cause| files::failed(path, &cause);
         let length = file.metadata().map_err(failed)?.len();
-        let mut bytes = vec![0; 2 * COPY];
+        let mut bytes = Zeroizing::new(vec![0; 2 * COPY]);
         let there = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
         let (part, _) = bytes.split_at_mut(there);
         file.read_exact_at(part, 0).map_err(failed)?;

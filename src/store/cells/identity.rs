@@ -1,6 +1,6 @@
 //! The identity of a store.
 
-use super::cell::{CELLS_FORMAT, Cell, FIRST_FORMAT, FORMAT_CELL, IDENTITY_CELL};
+use super::cell::{Cell, FIRST_FORMAT, FLEET_FORMAT, FORMAT_CELL, IDENTITY_CELL};
 use super::fixed::{FixedCells, damaged};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -21,13 +21,13 @@ impl StoreIdentity {
     pub(super) fn read(fixed: &FixedCells, path: &Path) -> Result<Self> {
         match (fixed.get(FORMAT_CELL), fixed.get(IDENTITY_CELL)) {
             (
-                Some(Cell::Format(FIRST_FORMAT..=CELLS_FORMAT)),
+                Some(Cell::Format(FIRST_FORMAT..=FLEET_FORMAT)),
                 Some(Cell::Identity { store, incarnation }),
             ) => Ok(Self { store: *store, incarnation: *incarnation }),
-            (Some(Cell::Format(format)), _) if !(FIRST_FORMAT..=CELLS_FORMAT).contains(format) => {
+            (Some(Cell::Format(format)), _) if !(FIRST_FORMAT..=FLEET_FORMAT).contains(format) => {
                 Err(damaged(
                     path,
-                    format_args!("it has format {format}, and this build knows {CELLS_FORMAT}"),
+                    format_args!("it has format {format}, and this build knows {FLEET_FORMAT}"),
                 ))
             }
             (format, identity) => Err(lost(format, identity, path)),

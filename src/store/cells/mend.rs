@@ -4,7 +4,7 @@
 
 use super::cell::{
     CELLS_FORMAT, CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_FORMAT, FIRST_PIN,
-    FORMAT_CELL, IDENTITY_CELL, SIZE,
+    FLEET_FORMAT, FORMAT_CELL, HOST_CELL, IDENTITY_CELL, SIZE,
 };
 use super::damage::{Damage, Extent, damaged_of};
 use super::fixed::{FixedCells, damaged as hopeless};
@@ -119,10 +119,12 @@ impl Cells {
         }
         let head = Head { file: &file, path: &path, has_one_copy: fixed.has_one_copy };
         if lost(FORMAT_CELL) {
-            head.put(
-                FORMAT_CELL,
-                &Cell::Format(if fixed.has_one_copy { FIRST_FORMAT } else { CELLS_FORMAT }),
-            )?;
+            let format = match fixed.get(HOST_CELL) {
+                Some(Cell::Host(_)) => FLEET_FORMAT,
+                _ if fixed.has_one_copy => FIRST_FORMAT,
+                _ => CELLS_FORMAT,
+            };
+            head.put(FORMAT_CELL, &Cell::Format(format))?;
         }
         if lost(IDENTITY_CELL) {
             // The file may have been recovered once since the snapshot.

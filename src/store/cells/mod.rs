@@ -11,6 +11,7 @@
 //! | [`CommitCount`](commit_count::CommitCount) | the number of its last commit |
 //! | [`PinCounts`](pin_counts::PinCounts) | the wrong PINs of each token |
 //! | [`EraseCells`](erase::EraseCells) | the secrets under which material is encrypted |
+//! | [`FleetCells`](fleet::FleetCells) | this host's identity and keys, if the store is a fleet's |
 
 mod anew;
 mod cell;
@@ -20,6 +21,7 @@ mod earlier;
 mod erase;
 mod file;
 mod fixed;
+mod fleet;
 mod identity;
 mod layout;
 mod mend;
@@ -28,8 +30,8 @@ mod pin_counts;
 mod time_mark;
 
 pub(crate) use anew::NewContent;
-pub(crate) use cell::CellNumber;
 pub use cell::PIN_CELLS;
+pub(crate) use cell::{CellNumber, CellSecret};
 pub(crate) use damage::Damage;
 pub use damage::Extent;
 pub(crate) use earlier::{

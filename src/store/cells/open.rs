@@ -6,6 +6,7 @@ use super::damage::Extent;
 use super::erase::EraseCells;
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
+use super::fleet::FleetCells;
 use super::identity::StoreIdentity;
 use super::layout::NAME;
 use super::pin_counts::PinCounts;
@@ -29,6 +30,8 @@ pub(crate) struct Cells {
     pub(crate) pins: PinCounts,
     /// The secrets under which material is encrypted.
     pub(crate) erase: EraseCells,
+    /// The identity and the keys of a fleet's host; none in a store of one machine.
+    pub(crate) fleet: Option<FleetCells>,
     pub(super) file: Arc<CellFile>,
 }
 
@@ -47,8 +50,12 @@ impl Cells {
             commits: CommitCount::read(Arc::clone(&file), &fixed),
             pins: PinCounts::read(Arc::clone(&file), &fixed),
             erase: EraseCells::read(Arc::clone(&file), &fixed),
+            fleet: FleetCells::read(Arc::clone(&file), &fixed)?,
             file,
         };
+        if cells.fleet.is_some() {
+            cells.erase.read_shared()?;
+        }
         cells.file.note_damage(fixed.damaged);
         Ok(cells)
     }
