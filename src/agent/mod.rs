@@ -18,6 +18,7 @@ mod expiry_report;
 mod figures;
 mod find;
 mod first_format;
+mod fleet;
 mod index;
 mod job;
 mod keepalive;

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mechanism", &["key", "lc", "object"]),
     ("object", &["key", "lc"]),
     ("key", &["lc", "wire"]),
-    ("agent", &["key", "store", "wire"]),
+    ("agent", &["key", "lc", "store", "wire"]),
     ("store", &[]),
     ("wire", &[]),
     ("lc", &[]),
