@@ -2,8 +2,9 @@
 //!
 //! Programs below `tests/fire`, and one beside the writer, do to Keystead what a bad day does. Each chooses by a
 //! seed; one that fails prints the command that plays it again. `tests/run` has a short run of each, `tests/run
-//! fire` a long one. Each has a control, which is part of the same run: something is broken on purpose, and the
-//! same judge has to find it, or it proves nothing. README has the figures of the last long run.
+//! fire` a long one, and `KEYSTEAD_SHARE=3/16 tests/run fire` the third of sixteen shares of that. Each has a
+//! control, which is part of the same run: something is broken on purpose, and the same judge has to find it, or it
+//! proves nothing. README has what was seen last.
 //!
 //! ## Kills
 //!

@@ -31,7 +31,7 @@ const LEEWAY: i64 = 3;
 fn no_clock_keeps_a_key_alive_and_none_ends_it_early() {
     play_under_fire(|world, fire| match world.role() {
         "" => {
-            let lives = fire.either(8, 1_000);
+            let lives = fire.share_of(8, 1_000);
             let mut clocks = Clocks::new(world, fire);
             for life in 0..lives {
                 clocks.live(life);

@@ -36,7 +36,7 @@ const LATEST_AT_START: u64 = 60_000;
 fn what_was_acknowledged_survives_the_kill_of_any_process_at_any_moment() {
     play_under_fire(|world, mut fire| match world.role() {
         "" => {
-            let kills = fire.either(300, 10_000).div_ceil(STORES);
+            let kills = fire.share_of(300, 10_000).div_ceil(STORES);
             std::thread::scope(|scope| {
                 for number in 0..STORES {
                     let world = world.beside(&format!("{number}"));

@@ -231,6 +231,7 @@ impl Stores {
         fates.push(Fate::Earlier(all_but(&["slots"])));
         fates.push(Fate::OtherStore(all_but(&["slots", "snapshot", "audit", "generations"])));
         fates.push(Fate::OtherStore(all_but(&["slots"])));
+        fire.keep_share(&mut fates);
         fates
     }
 

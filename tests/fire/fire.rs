@@ -1,5 +1,6 @@
 //! The seed and the length of a program under fire.
 
+use crate::length::Length;
 use crate::rig::{World, name_of, play_within};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,18 +10,29 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Fire {
     /// Chooses all that is chosen.
     pub rng: fastrand::Rng,
-    is_long: bool,
+    length: Length,
 }
 
 impl Fire {
     /// Returns one for another thread, which chooses for itself.
     pub fn fork(&mut self) -> Self {
-        Self { rng: self.rng.fork(), is_long: self.is_long }
+        Self { rng: self.rng.fork(), length: self.length }
     }
 
     /// Returns the first number in a short run, and the second in a long one.
     pub fn either(&self, short: usize, long: usize) -> usize {
-        if self.is_long { long } else { short }
+        self.length.either(short, long)
+    }
+
+    /// Returns the first number in a short run, and this share of the second in a long one.
+    pub fn share_of(&self, short: usize, long: usize) -> usize {
+        self.length.count_of(self.either(short, long))
+    }
+
+    /// Keeps the share of a list that is played.
+    pub fn keep_share<T>(&self, list: &mut Vec<T>) {
+        let mut numbers = 0..;
+        list.retain(|_| numbers.next().is_some_and(|number| self.length.has(number)));
     }
 }
 
@@ -33,17 +45,15 @@ const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// Plays a program in a process of its own. Where it fails, it says first with which seed.
 pub fn play_under_fire<F: FnOnce(&World, Fire)>(program: F) {
-    let is_long = std::env::var("KEYSTEAD_FIRE").is_ok_and(|length| length == "long");
-    let limit = if is_long { LONG } else { SHORT };
-    play_within(limit, &name_of::<F>(), |world| {
+    let length = Length::asked();
+    play_within(length.either(SHORT, LONG), &name_of::<F>(), |world| {
         let seed = std::env::var(SEED).ok().map_or_else(now, |seed| seed.parse().expect("a seed"));
         if world.role().is_empty() {
-            let length = if is_long { "KEYSTEAD_FIRE=long " } else { "" };
             let program = world.scenario();
             println!("again: {length}{SEED}={seed} cargo test --test fire {program}");
         }
         let began = Instant::now();
-        program(world, Fire { rng: fastrand::Rng::with_seed(seed), is_long });
+        program(world, Fire { rng: fastrand::Rng::with_seed(seed), length });
         if world.role().is_empty() {
             println!("done in {} s", began.elapsed().as_secs());
         }

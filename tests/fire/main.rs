@@ -1,7 +1,8 @@
 //! Keystead under fire: killed at any moment, cut off from power, its files damaged, its deleted keys looked for.
 //!
 //! Each program here chooses what it does by a seed, which it prints when it fails: `KEYSTEAD_SEED=N` plays
-//! the same again. `KEYSTEAD_FIRE=long` makes each last until it has seen much more; `tests/run fire` does that.
+//! the same again. `KEYSTEAD_FIRE=long` makes each last until it has seen much more; `tests/run fire` does that, and
+//! `KEYSTEAD_SHARE=3/16` with it plays a part.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -18,6 +19,7 @@ mod gone;
 mod hand;
 mod image;
 mod key;
+mod length;
 mod power;
 #[path = "../rig/mod.rs"]
 mod rig;

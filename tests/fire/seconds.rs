@@ -32,7 +32,7 @@ const ALL: [Beside; 4] =
 fn a_key_ends_in_its_second_for_two_processes_that_use_it_without_a_pause() {
     play_under_fire(|world, fire| match world.role() {
         "" => {
-            let ends = fire.either(1, 100) * ALL.len();
+            let ends = fire.share_of(1, 100) * ALL.len();
             let mut seconds = Seconds::new(world, fire);
             for round in 0..ends {
                 let used = seconds.used(&format!("key {round}"), ALL[round % ALL.len()], 0);

@@ -47,11 +47,12 @@ fn what_was_acknowledged_survives_a_loss_of_power_at_any_moment() {
 /// A moment of the recording, and what becomes of the unsynced at it.
 type Point = (usize, Unsynced);
 
-/// Each moment, for a long run; some, in no order, for a short one.
+/// Each moment of the share, for a long run; some, in no order, for a short one.
 fn points(fire: &mut Fire, recording: &Recording) -> Vec<Point> {
     let moments = recording.events.len();
     let all = (0..=moments).flat_map(|at| FATES.map(|fate| (at, fate)));
     let mut points: Vec<Point> = all.collect();
+    fire.keep_share(&mut points);
     fire.rng.shuffle(&mut points);
     points.truncate(fire.either(60, points.len()));
     points

@@ -2,13 +2,17 @@
 //! of a commit, loses its power, or is overtaken by another opening of the store; and a client that lost its answer
 //! asks again. After each step the store is as the answers have it, and what has ended has no secret left.
 //!
-//! `KEYSTEAD_FIRE=long` plays histories that are one step longer.
+//! `KEYSTEAD_FIRE=long` plays histories that are one step longer, `KEYSTEAD_SHARE=3/16` with it a part of them.
+
+#[path = "../../../../tests/fire/length.rs"]
+mod length;
 
 use super::erasure::{Host, KEY, NOW, Overtaken, STEPS, read, secret_of_key};
 use super::*;
 use crate::agent::sweep::Sweep;
 use crate::clock::Clock;
 use crate::key::{Expiry, ExpiryAction};
+use length::Length;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -300,16 +304,17 @@ fn play(number: usize, depth: u32, steps: &[Step], flaw: Option<Flaw>) -> Option
 
 #[test]
 fn after_every_short_history_the_store_is_as_it_was_answered_and_what_ended_is_gone() {
-    let is_long = std::env::var("KEYSTEAD_FIRE").is_ok_and(|length| length == "long");
-    let (depth, steps) = (if is_long { 3 } else { 2 }, steps(is_long));
+    let length = Length::asked();
+    let (depth, steps) = (length.either(2, 3), steps(length.either(false, true)));
     let (count, next) = (steps.len().pow(depth), AtomicUsize::new(0));
-    println!("{count} histories of {depth} steps");
+    println!("{} histories of {depth} steps", length.count_of(count));
     // They wait for syncs more than for the processor.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 let numbers = || next.fetch_add(1, Ordering::Relaxed);
-                let mine = std::iter::repeat_with(numbers).take_while(|number| *number < count);
+                let all = std::iter::repeat_with(numbers).take_while(|number| *number < count);
+                let mine = all.filter(|number| length.has(*number));
                 let found = mine.filter_map(|number| play(number, depth, &steps, None)).next();
                 assert!(found.is_none(), "{}", found.unwrap_or_default());
             });

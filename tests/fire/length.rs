@@ -1,0 +1,58 @@
+//! The length of a run under fire, which the environment gives.
+
+/// A short run or a long one, and the share of a long one that is played.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Length {
+    is_long: bool,
+    /// This share, from zero, of so many.
+    share: usize,
+    shares: usize,
+}
+
+/// The variables that give it.
+const LENGTH: &str = "KEYSTEAD_FIRE";
+const SHARE: &str = "KEYSTEAD_SHARE";
+
+impl Length {
+    /// Reads `KEYSTEAD_FIRE=long`, and `KEYSTEAD_SHARE=3/16` for the third of sixteen shares of a long run.
+    pub(crate) fn asked() -> Self {
+        let is_long = std::env::var(LENGTH).is_ok_and(|length| length == "long");
+        let share = std::env::var(SHARE).ok().filter(|_| is_long);
+        let (share, shares) = share.map_or((1, 1), |share| {
+            let parts = share.split_once('/').and_then(|(share, of)| {
+                Some((share.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
+            });
+            let good = parts.filter(|(share, shares)| (1..=*shares).contains(share));
+            good.unwrap_or_else(|| panic!("{SHARE}={share} is not a share such as 3/16"))
+        });
+        Self { is_long, share: share - 1, shares }
+    }
+
+    /// Returns the one thing in a short run, and the other in a long one.
+    pub(crate) fn either<T>(self, short: T, long: T) -> T {
+        if self.is_long { long } else { short }
+    }
+
+    /// Returns whether the thing with this number is part of the share.
+    pub(crate) fn has(self, number: usize) -> bool {
+        number % self.shares == self.share
+    }
+
+    /// Returns how many of so many things are part of the share.
+    pub(crate) fn count_of(self, all: usize) -> usize {
+        (all + self.shares - 1 - self.share) / self.shares
+    }
+}
+
+/// Writes the variables before the command that plays the same again.
+impl std::fmt::Display for Length {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_long {
+            write!(to, "{LENGTH}=long ")?;
+        }
+        if self.shares > 1 {
+            write!(to, "{SHARE}={}/{} ", self.share + 1, self.shares)?;
+        }
+        Ok(())
+    }
+}
