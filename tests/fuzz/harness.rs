@@ -73,6 +73,11 @@ pub(crate) fn fuzz(targets: &'static [Target]) {
         report(panic);
         std::process::abort();
     }));
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: the default, which libFuzzer replaces; where Rust's own handler is, it sets none, and the input that
+        // ended the process would be lost.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let words: Vec<CString> = words.map(|word| CString::new(word).unwrap()).collect();
     let mut pointers: Vec<*mut c_char> =
         words.iter().map(|word| word.as_ptr().cast_mut()).collect();

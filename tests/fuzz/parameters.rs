@@ -27,6 +27,9 @@ enum Word {
 }
 use Word::*;
 
+/// `CK_GCM_PARAMS` before version 2.40, which is told by its length.
+const OLD_GCM: &[Word] = &[Piece(1), Number, Piece(3), Number, Number];
+
 const OAEP: &[Word] = &[Number, Number, Number, Piece(4), Number];
 
 /// Returns the words of the structure that a shape is read from; none where it is bytes.
@@ -160,6 +163,8 @@ pub(super) fn run(bytes: &[u8]) {
             (memory.piece(&mut input, length), length)
         }
         Some(layout) => {
+            let is_gcm = matches!(row.params, ParamsShape::Gcm | ParamsShape::Gmac);
+            let layout = if is_gcm && input.byte() & 1 == 1 { OLD_GCM } else { layout };
             let known = input.byte();
             let mut words = memory.filled(&mut input, layout);
             for (at, word) in layout.iter().enumerate() {
@@ -174,8 +179,10 @@ pub(super) fn run(bytes: &[u8]) {
                 ParamsShape::Version => 2,
                 _ => words.len() as u64 * 8,
             };
-            let length =
-                if input.byte() == 255 { size.saturating_sub(input.number()) } else { size };
+            let cut = if input.byte() == 255 { size.saturating_sub(input.number()) } else { size };
+            // The older structure has a pointer where the other has a number.
+            let is_old = is_gcm && cut == OLD_GCM.len() as u64 * 8;
+            let length = if is_old { layout.len() as u64 * 8 } else { cut };
             (memory.structure(words), length)
         }
     };
