@@ -11,6 +11,7 @@
 mod child;
 mod floor;
 mod hot;
+mod importing;
 mod instructions;
 mod module;
 mod operations;

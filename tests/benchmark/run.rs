@@ -1,6 +1,7 @@
 //! The whole run: children in turn, one module after the other in each round, and the samples that they print.
 
 use crate::child::{CREATE, FIRST_FIND, INITIALISE, LOGIN, Load, READY};
+use crate::importing::imports;
 use crate::module::Outcome;
 use crate::place::{Named, Place};
 use crate::sample::{Axis, Point, Sample, Unit};
@@ -9,7 +10,7 @@ use rustix::process::Signal;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
@@ -23,15 +24,21 @@ pub struct Plan {
     /// The numbers of keys on the token
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1_000, 10_000])]
     pub keys: Vec<u64>,
-    /// The numbers of threads, and of processes with one thread each
+    /// The numbers of threads
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4])]
     pub threads: Vec<u64>,
+    /// The numbers of processes with one thread each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 32])]
+    pub processes: Vec<u64>,
     /// The measurements of each, whose median counts
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
     /// The seconds that a module may take to create the keys of one step; what takes longer is left out
     #[arg(long, default_value_t = 120)]
     pub patience: u64,
+    /// The program that belongs to the first module, whose imports are measured too
+    #[arg(long)]
+    pub program: Option<PathBuf>,
     /// A further note on the versions, for the report
     #[arg(long, default_value = "")]
     pub note: String,
@@ -49,6 +56,8 @@ const COLD: &str = "C_Initialize, C_Login and first find, all processes ended be
 const WARM: &str = "C_Initialize, C_Login and first find";
 const SERVERS: &str = "memory of the processes that serve the store";
 const DISK: &str = "disk, for each key";
+const MANY: &str = "import by the program, each of 1,000 in one run";
+const ONE_BY_ONE: &str = "import by the program, one in a run";
 
 /// A run under way.
 struct Run<'a> {
@@ -65,6 +74,7 @@ pub fn run(plan: &Plan, work: &Path) -> Outcome<Vec<Sample>> {
         run.syncs()?;
         run.many_keys()?;
         run.loads()?;
+        run.imports()?;
         run.interruptions()?;
     }
     Ok(run.samples)
@@ -177,17 +187,34 @@ impl Run<'_> {
         let places = self.places()?;
         let loads =
             [(Load::Gcm, "AES-256-GCM, 1 KiB"), (Load::Create, "token keys created, durable")];
-        for count in self.plan.threads.clone() {
+        let threads = self.plan.threads.iter().map(|count| (Axis::Threads, *count, 1, *count));
+        let processes =
+            self.plan.processes.iter().map(|count| (Axis::Processes, *count, *count, 1));
+        let points: Vec<_> = threads.chain(processes).collect();
+        for (axis, at, processes, threads) in points {
             for _ in 0..self.plan.rounds.min(3) {
                 for (what, row) in loads {
                     for place in &places {
-                        for (axis, processes, threads) in
-                            [(Axis::Threads, 1, count), (Axis::Processes, count, 1)]
-                        {
-                            let value = load(place, what, processes, threads);
-                            self.add(row, &place.module.name, axis, count, Unit::Calls, value);
-                        }
+                        let value = load(place, what, processes, threads);
+                        self.add(row, &place.module.name, axis, at, Unit::Calls, value);
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures imports by the first module's program, in one run and one by one.
+    fn imports(&mut self) -> Outcome<()> {
+        let Some(program) = self.plan.program.clone() else { return Ok(()) };
+        say("imports");
+        for place in self.places()?.iter().take(1) {
+            for round in 0..self.plan.rounds.min(3) {
+                let folder = self.work.join(format!("imports {round}"));
+                let (many, one_by_one) = imports(place, &program, &folder)?;
+                for (row, took) in [(MANY, many), (ONE_BY_ONE, one_by_one)] {
+                    let value = Ok(took.as_nanos() as f64);
+                    self.add(row, &place.module.name, Axis::Alone, 0, Unit::Nanoseconds, value);
                 }
             }
         }
