@@ -17,7 +17,7 @@ use crate::lc;
 use crate::lc::random::RandomNumbers;
 use crate::secret::Secret;
 use crate::wire::proof::Credential;
-use crate::wire::{Authority, Expect, Link, Request, Response, StoredToken};
+use crate::wire::{Authority, Expect, Link, ProvedConnection, Request, Response, StoredToken};
 use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ struct Authenticated {
     /// The user who has logged in, and the proof of the PIN.
     authority: Authority,
     ticket: Secret,
+    /// The connection on which this was shown.
+    on: Option<ProvedConnection>,
 }
 
 impl Token {
@@ -76,7 +78,7 @@ impl Token {
             _ => return Err(Reason::OtherLoggedIn.into()),
         }
         let opened = self.authenticate(login == Login::Officer, pin)?;
-        self.link.remember(self.id, opened.credential()?);
+        self.link.remember(self.id, opened.credential()?, opened.on);
         self.private.store(Some(Arc::new(opened.private)));
         self.moved_to(login);
         log::info!("login: {login} of {self}");
@@ -150,8 +152,9 @@ impl Token {
     /// A login of the security officer ends with their PIN, and goes on with the new one. (A user's
     /// holds whatever becomes of theirs.)
     fn renew_login(&self, pin: &[u8]) {
-        match self.authenticate(true, pin).and_then(|opened| opened.credential()) {
-            Ok(credential) => self.link.remember(self.id, credential),
+        let renewed = self.authenticate(true, pin);
+        match renewed.and_then(|opened| Ok((opened.credential()?, opened.on))) {
+            Ok((credential, on)) => self.link.remember(self.id, credential, on),
             Err(error) => log::warn!("the PIN is changed, and needs another login: {error}"),
         }
     }
@@ -177,13 +180,15 @@ impl Token {
         let authority = Authority { officer, authenticator: authenticator.into() };
         let authenticator = authority.authenticator.duplicate();
         let request = Request::Login { token: self.id, officer, authenticator };
-        let Response::LoggedIn { entry: released, ticket } = self.link.ask(&request)? else {
+        let (answer, on) = self.link.log_in(&request)?;
+        let Response::LoggedIn { entry: released, ticket } = answer else {
             return Err(unexpected());
         };
         let (bytes, revision) = (Zeroizing::new(released.entry), released.revision);
         let entry = TokenEntry::decode(&bytes)?;
         let private = wrapped_by(&entry, officer)?.unwrap(self.id, &wrapping)?;
-        Ok(Authenticated { entry, revision, private, authority, ticket: ticket.into_secret() })
+        let ticket = ticket.into_secret();
+        Ok(Authenticated { entry, revision, private, authority, ticket, on })
     }
 
     /// Returns the token's entry as all may see it, and its revision.

@@ -3,9 +3,9 @@
 //!
 //! Each concurrent caller has a connection of its own, at most [`MAX_CONNECTIONS`] at once; no caller
 //! waits for another caller's answer. A connection is used only while it knows what this process
-//! has proved, so a login or logout lets go of all of them, and what has carried a PIN's
-//! authenticator is not used again. A request whose connection broke is asked again: changes
-//! carry an identity, so the agent does them once.
+//! has proved, so a login or logout lets go of all of them, but for the one on which a login was
+//! proved; what has carried a PIN's authenticator for anything else is not used again. A request
+//! whose connection broke is asked again: changes carry an identity, so the agent does them once.
 //!
 //! One deadline holds for a call, whatever steps it takes. After an agent that gave no sign of life
 //! until then, every call is told the same for a while.
@@ -25,7 +25,6 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::presence;
 use state::{Connection, LinkState};
-use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -80,9 +79,20 @@ impl Link {
 
     /// Asks the agent, after connecting and starting it as needed. A refusal is the error it names.
     pub fn ask(&self, request: &Request) -> Result<Response> {
+        self.ask_apart(request).map(|(answer, _closed)| answer)
+    }
+
+    /// Asks for a login. Returns the answer, and the connection that has proved it.
+    pub fn log_in(&self, request: &Request) -> Result<(Response, Option<ProvedConnection>)> {
+        let (answer, apart) = self.ask_apart(request)?;
+        Ok((answer, apart.map(ProvedConnection)))
+    }
+
+    /// Asks the agent; a connection that has proved a login comes apart from the others.
+    fn ask_apart(&self, request: &Request) -> Result<(Response, Option<Connection>)> {
         match self.in_time(|deadline| self.try_to_ask(request, deadline))? {
-            Response::Refused(error) => Err(error),
-            response => Ok(response),
+            (Response::Refused(error), _) => Err(error),
+            answered => Ok(answered),
         }
     }
 
@@ -106,7 +116,11 @@ impl Link {
         done
     }
 
-    fn try_to_ask(&self, request: &Request, deadline: &mut Deadline) -> Result<Response> {
+    fn try_to_ask(
+        &self,
+        request: &Request,
+        deadline: &mut Deadline,
+    ) -> Result<(Response, Option<Connection>)> {
         let mut failure = io::Error::from(ErrorKind::NotConnected);
         let mut fresh = 0;
         // An agent that is gone leaves at most so many kept connections, which count as no try.
@@ -119,12 +133,11 @@ impl Link {
             let connection = lease.connection(deadline)?;
             let answer = self.exchange(&mut connection.socket, request, deadline);
             let told = answer.as_ref().err().map(|failure| self.lost(failure, &connection.socket));
-            if matches!(request, Request::Login { .. }) {
-                // It has proved more than other connections, whatever becomes of the login here.
-                lease.connection = None;
-            }
+            // It has proved more than other connections, whatever becomes of the login here.
+            let is_login = matches!(request, Request::Login { .. });
+            let apart = if is_login { lease.connection.take() } else { None };
             match answer {
-                Ok(response) => return Ok(response),
+                Ok(response) => return Ok((response, apart)),
                 Err(error) => failure = error,
             }
             if failure.kind() == ErrorKind::InvalidInput {
@@ -209,14 +222,25 @@ impl Link {
         Ok((store, self.state().incarnation))
     }
 
-    /// Proves a login to the token on every connection from now on.
-    pub fn remember(&self, token: Id, credential: Credential) {
-        self.prove(|proofs| proofs.insert(token, Arc::new(credential)));
+    /// Proves a login to the token on every connection from now on. The one on which it was proved is used again, where
+    /// it knows every other login too.
+    pub fn remember(&self, token: Id, credential: Credential, on: Option<ProvedConnection>) {
+        let mut known = 0;
+        let _outdated = self.prove(|state| {
+            known = state.epoch;
+            state.proofs.insert(token, Arc::new(credential))
+        });
+        let Some(ProvedConnection(mut connection)) = on else { return };
+        let mut state = self.state();
+        if (connection.epoch, known + 1) == (known, state.epoch) {
+            (connection.epoch, connection.used) = (state.epoch, Instant::now());
+            state.idle.push(connection);
+        }
     }
 
     /// Proves no login to the token any more; what the agent allowed on account of it ends.
     pub fn forget(&self, token: Id) {
-        let mut outdated = self.prove(|proofs| proofs.remove(&token));
+        let mut outdated = self.prove(|state| state.proofs.remove(&token));
         // The agent's log is to have it; where that fails, the connection ends all the same.
         if let Some(Connection { socket, .. }) = outdated.first_mut() {
             let _told =
@@ -225,12 +249,9 @@ impl Link {
     }
 
     /// The connections that knew less, or more.
-    fn prove<T>(
-        &self,
-        change: impl FnOnce(&mut BTreeMap<Id, Arc<Credential>>) -> T,
-    ) -> Vec<Connection> {
+    fn prove<T>(&self, change: impl FnOnce(&mut LinkState) -> T) -> Vec<Connection> {
         let mut state = self.state();
-        change(&mut state.proofs);
+        change(&mut state);
         state.epoch += 1;
         std::mem::take(&mut state.idle)
     }
@@ -309,6 +330,9 @@ impl Link {
         }
     }
 }
+
+/// A connection on which a login was proved that the others do not know. It is closed where it is dropped.
+pub struct ProvedConnection(Connection);
 
 /// A caller's right to one connection. Given up with it; the connection goes back if it is still good.
 struct Lease<'a> {

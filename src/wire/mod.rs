@@ -19,6 +19,7 @@ pub(crate) mod start;
 pub(crate) use confidential::Confidential;
 pub use deadline::{Deadline, SILENCE_TIMEOUT};
 pub use link::Link;
+pub(crate) use link::ProvedConnection;
 pub(crate) use message::{Authority, StoredToken};
 pub use message::{Change, Expect, Request, Response, Stored};
 pub(crate) use page::Page;

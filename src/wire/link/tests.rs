@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 const STORE: Id = Id::new([9; 16]);
 const TOKEN: Id = Id::new([1; 16]);
+const OTHER: Id = Id::new([2; 16]);
 
 /// An agent that answers as a test says. `None` closes the connection without an answer.
 trait Behaviour: Fn(usize, &Request) -> Option<Response> + Send + Sync + 'static {}
@@ -248,7 +249,7 @@ fn what_a_process_has_proved_is_shown_on_new_connections_only() {
     let fake = Fake::new(|_, request| Some(answer(request)));
     let link = fake.link();
     sweep(&link).unwrap();
-    link.remember(TOKEN, credential());
+    link.remember(TOKEN, credential(), None);
     sweep(&link).unwrap();
     sweep(&link).unwrap();
     link.forget(TOKEN);
@@ -275,6 +276,31 @@ fn what_a_process_has_proved_is_shown_on_new_connections_only() {
 }
 
 #[test]
+fn the_connection_of_a_login_goes_on_where_it_knows_all_that_was_proved() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    let shown = |token| {
+        let authenticator = Secret::new(vec![7; 32]).into();
+        link.log_in(&Request::Login { token, officer: false, authenticator }).unwrap().1
+    };
+    let on = shown(TOKEN);
+    link.remember(TOKEN, credential(), on);
+    sweep(&link).unwrap();
+    assert_eq!(fake.asked(), listed(&[(0, "Hello"), (0, "Login"), (0, "Sweep")]));
+    // Another login is proved meanwhile, which this connection does not know.
+    let on = shown(TOKEN);
+    link.remember(OTHER, credential(), None);
+    link.remember(TOKEN, credential(), on);
+    sweep(&link).unwrap();
+    let expected = [(0, "Login"), (1, "Hello"), (1, "Prove"), (1, "Prove"), (1, "Sweep")];
+    assert_eq!(fake.asked()[3..], listed(&expected));
+    // A PIN that was shown for something else than a login.
+    drop(shown(TOKEN));
+    sweep(&link).unwrap();
+    assert_eq!(fake.asked()[8..10], listed(&[(1, "Login"), (2, "Hello")]));
+}
+
+#[test]
 fn a_connection_that_was_busy_during_a_logout_is_not_used_again() {
     let at_work = Arc::new(Barrier::new(2));
     let fake = Fake::new({
@@ -288,7 +314,7 @@ fn a_connection_that_was_busy_during_a_logout_is_not_used_again() {
         }
     });
     let link = fake.link();
-    link.remember(TOKEN, credential());
+    link.remember(TOKEN, credential(), None);
     std::thread::scope(|scope| {
         let busy = scope.spawn(|| sweep(&link));
         at_work.wait();
