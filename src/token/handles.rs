@@ -58,7 +58,13 @@ impl Handles {
 
     /// Returns the handles of token objects, in the order of `ids`.
     pub(crate) fn of_records(&self, ids: &[Id], epoch: u64) -> Vec<Handle> {
-        self.write(|table| ids.iter().map(|&id| table.of_record(id, epoch)).collect())
+        self.write(|table| {
+            // So many at least are new, and the tables grow once for all of them.
+            let new = ids.len().saturating_sub(table.records.len());
+            table.records.reserve(new);
+            table.named.reserve(new);
+            ids.iter().map(|&id| table.of_record(id, epoch)).collect()
+        })
     }
 
     /// Returns those of the objects whose handles are from another login epoch.
