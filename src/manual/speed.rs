@@ -6,26 +6,29 @@
 //! `tests/bench` loads modules by their paths, as programs do: the release build, SoftHSM as Debian has it, kryoptic
 //! built from the registry of crates with the OpenSSL at hand, and any other that `--module` names. What cannot be had
 //! is left out, and said. It writes `report.md`, `report.json` and plots to `target/bench`; each has the date, the
-//! versions, the processor, the load of the machine, and the command that repeats the run.
+//! versions, the processor, the load of the machine, and the command that repeats the run. The last one is kept in
+//! `tests/benchmark/report`; README has some of its rows.
 //!
 //! * *Operations*: all modules and AWS-LC take turns in one process, in slices of 20 ms, and each round begins with
 //!   another one. A time is that of one operation, of its beginning and its end: `C_EncryptInit` and `C_Encrypt`. The
 //!   column AWS-LC is the floor: the same cryptography with the key at hand, without sessions, objects or rights. What a
 //!   row undoes, such as a key that it has made, is not in its time.
-//! * *Keys*: the stores of all modules grow together, from 10 to 10,000 token keys, or to 1,000,000 by `--keys`. At each
+//! * *Keys*: the stores of all modules grow together, from 10 to 100,000 token keys, or to 1,000,000 by `--keys`. At each
 //!   number a new process initialises the module, logs in, finds one key by its ID, finds it again, lists all objects and
 //!   signs; its memory is measured, that of the processes that serve the store, and the store's blocks on the disk. The
 //!   time of a creation is the middle of the last 200. At each number one start is made with no such process left. A
 //!   module that needs more than `--patience` seconds for a step stays behind, and the table says how far it came.
 //! * *Threads and processes*: calls a second of so many threads in one process, and of so many processes, half a second
 //!   long; of AES-256-GCM, and of durable creations.
-//! * *Interruptions*: one creation after the processes that serve the store were killed, and one while they are stopped.
-//!   Modules without such a process have no such row.
+//! * *Imports*: by the first module's program, each key of 1,000 that one run of `keystead import-many` brings, and one
+//!   that a run of `keystead import` brings, with all that a program does before and after.
+//! * *Interruptions*: one creation after the processes that serve the store were killed, and one while they are stopped,
+//!   with the call after it. Modules without such a process have no such row.
 //!
 //! Keystead's keys are custom keys there, as they are by default: a creation makes metadata and material. Durable is what
 //! the module calls so: Keystead syncs before it answers, SoftHSM does not. The row `one fdatasync` is what the disk
 //! takes. The median of all rounds counts; the JSON has the least and the most. Ratios hold on a machine that others use,
-//! times do not. It does not show what many keys for import take in one run, nor what clients add to a call.
+//! times do not. It does not show what clients add to a call.
 //!
 //! # Instructions
 //!

@@ -22,7 +22,7 @@ pub struct Plan {
     #[arg(long = "module", required = true)]
     pub modules: Vec<Named>,
     /// The numbers of keys on the token
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1_000, 10_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1_000, 10_000, 100_000])]
     pub keys: Vec<u64>,
     /// The numbers of threads
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4])]
@@ -34,7 +34,7 @@ pub struct Plan {
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
     /// The seconds that a module may take to create the keys of one step; what takes longer is left out
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 300)]
     pub patience: u64,
     /// The program that belongs to the first module, whose imports are measured too
     #[arg(long)]
