@@ -96,7 +96,8 @@
 //! certificates as other programs write them, SoftHSM's files, and words. libFuzzer drives them in the ordinary test
 //! programs, whose own code is instrumented; a stable compiler does. `tests/run fuzz` gives each four seconds,
 //! `KEYSTEAD_FUZZ_SECONDS=3600 tests/run fuzz` an hour, `tests/fuzz/run --merge` takes what was reached into the corpora
-//! in `tests/fuzz/corpus`, which every `cargo test` replays. `tests/run sanitizer` does the same under AddressSanitizer.
+//! in `tests/fuzz/corpus`, which every `cargo test` replays. `tests/run sanitizer` does the same with the library's targets and unit tests under
+//! AddressSanitizer, `tests/run miri` with some unit tests under Miri, where the toolchain has it.
 //!
 //! * It shows that no input was found for which the code panics, reads where it must not, takes more than ten seconds or
 //!   1 GiB, or for which a target's property does not hold, such as that what was read is written again as it was, and
