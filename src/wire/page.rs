@@ -9,8 +9,8 @@
 //!
 //! | bytes | in the page | in the file |
 //! |---|---|---|
-//! | 0–7 | `KSTDGEN1` | `KSTDGEN1` |
-//! | 8–15 | 0 | 0 |
+//! | 0–7 | `KSTDGEN1`, in a fleet `KSTDGENF` | `KSTDGEN1` |
+//! | 8–15 | the uptime, in nanoseconds, until which the page may be relied on; 0: for ever | 0 |
 //! | 16–23 | the store's high-water mark of time, in seconds since 1970 | unused |
 //! | 24–31 | 0 | how often an agent has started |
 //! | 32–39 | by how much the store's time is ahead of the machine's uptime, in nanoseconds | the same |
@@ -34,14 +34,17 @@ pub(crate) use writer::PageWriter;
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::sys::{Words, robust};
+use crate::sys::{self, Words, robust};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"KSTDGEN1");
+/// The beginning of a page that may be relied on for some time only: a module that does not know of that refuses it.
+const BOUNDED_MAGIC: u64 = u64::from_ne_bytes(*b"KSTDGENF");
 const AT_MAGIC: usize = 0;
+const AT_UNTIL: usize = 1;
 const AT_MARK: usize = 2;
 const AT_STARTS: usize = 3;
 const AT_AHEAD: usize = 4;
@@ -107,8 +110,17 @@ impl Page {
     /// Reads a counter. Whether the page counts is found out first: a change that is made after that is one
     /// after the call began, and each before it has moved the counter.
     fn counter(&self, index: usize) -> u64 {
-        let outdated = if self.counts() { 0 } else { OUTDATED };
+        let outdated = if self.counts() && self.is_reliable() { 0 } else { OUTDATED };
         self.words.load(index).wrapping_add(outdated)
+    }
+
+    /// Returns true where the page may be relied on: for ever on one machine, and in a fleet until its agent would have
+    /// to have heard from the store again. After that each who looks at a counter asks the agent.
+    fn is_reliable(&self) -> bool {
+        match self.words.load(AT_UNTIL) {
+            0 => true,
+            until => is_before(until),
+        }
     }
 
     /// Returns whether this is the page that counts: its agent lives, or no other has started since, so
@@ -154,6 +166,12 @@ fn counts(directory: &Path, holder: u64, identity: impl FnOnce() -> u64) -> bool
     robust::is_held(holder) || is_named(directory, identity)
 }
 
+/// Returns whether that uptime is still to come, in nanoseconds.
+#[cold]
+fn is_before(until: u64) -> bool {
+    sys::uptime() < Duration::from_nanos(until)
+}
+
 #[cold]
 fn is_named(directory: &Path, identity: impl FnOnce() -> u64) -> bool {
     file::identity(directory).is_ok_and(|named| named == identity())
@@ -165,7 +183,7 @@ fn check(directory: &Path, handed: &OwnedFd) -> Result<()> {
     let words: [u64; AT_HOLDER + 1] =
         file::read(handed.as_fd()).map_err(|error| Reason::AgentRefuses.detail(error))?;
     let [magic, .., identity, holder] = words;
-    if magic != MAGIC {
+    if ![MAGIC, BOUNDED_MAGIC].contains(&magic) {
         return Err(Reason::AgentRefuses.detail("it hands over something else than a page"));
     }
     match counts(directory, holder, || identity) {

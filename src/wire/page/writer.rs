@@ -1,8 +1,8 @@
 //! The page as its agent makes and moves it.
 
 use super::{
-    AT_AHEAD, AT_BOOT, AT_CHANGES, AT_HOLDER, AT_IDENTITY, AT_MAGIC, AT_MARK, AT_STARTS, COUNTERS,
-    MAGIC, NAME, SIZE, WORDS, file, record_word, token_word,
+    AT_AHEAD, AT_BOOT, AT_CHANGES, AT_HOLDER, AT_IDENTITY, AT_MAGIC, AT_MARK, AT_STARTS, AT_UNTIL,
+    BOUNDED_MAGIC, COUNTERS, MAGIC, NAME, SIZE, WORDS, file, record_word, token_word,
 };
 use crate::clock::{Boot, Seconds};
 use crate::error::{Error, Reason, Result};
@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The page as its agent moves it. One writer at a time: the holder of the store's lock.
 pub(crate) struct PageWriter {
@@ -36,13 +37,23 @@ impl PageWriter {
     /// Makes a page for the store in `directory`, and the file where there is none. The caller holds the
     /// store's lock.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
+        Self::open_with(directory, (MAGIC, 0))
+    }
+
+    /// Makes a page that may be relied on for some time only, and not at all before [`Self::rely_until`].
+    pub(crate) fn open_bounded(directory: &Path) -> Result<Self> {
+        Self::open_with(directory, (BOUNDED_MAGIC, 1))
+    }
+
+    fn open_with(directory: &Path, (magic, until): (u64, u64)) -> Result<Self> {
         let (file, path) = (file::open_to_write(directory)?, directory.join(NAME));
         let identity = random()?;
         let (words, handed) = memory().map_err(no_page)?;
         let words = Arc::new(words);
         let held = robust::Held::take(&words, AT_HOLDER).map_err(no_page)?;
         let page = Self { words, identity, held, handed, file, path };
-        page.word(AT_MAGIC).store(MAGIC, Ordering::Relaxed);
+        page.word(AT_UNTIL).store(until, Ordering::Relaxed);
+        page.word(AT_MAGIC).store(magic, Ordering::Relaxed);
         for index in (COUNTERS..WORDS).chain([AT_IDENTITY, AT_CHANGES]) {
             page.word(index).store(identity, Ordering::Release);
         }
@@ -90,6 +101,18 @@ impl PageWriter {
     /// The agent ends: who has mapped its page finds out whether another has started.
     pub(crate) fn ended(&self) {
         self.held.let_go();
+    }
+
+    /// Has the page be relied on until that uptime, later than before.
+    pub(crate) fn rely_until(&self, uptime: Duration) {
+        let until = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
+        self.word(AT_UNTIL).fetch_max(until, Ordering::AcqRel);
+    }
+
+    /// Returns the uptime until which the page may be relied on; none: for ever.
+    pub(crate) fn relied_until(&self) -> Option<Duration> {
+        let until = self.word(AT_UNTIL).load(Ordering::Acquire);
+        (until > 0).then(|| Duration::from_nanos(until))
     }
 
     /// Publishes the store's high-water mark of time.
