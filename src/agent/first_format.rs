@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(rows[&keyspace::slot(5)], TOKEN.bytes());
         assert_eq!(rows.len(), 10, "and no row of the index");
         assert_eq!(rows[&keyspace::audit_head()], [&[2, 3][..], &[7; 32]].concat());
-        assert_eq!(rows[&keyspace::audit_line(258)], [2, 2, b'{', b'}']);
+        assert_eq!(rows[&keyspace::AuditRows::default().line(258)], [2, 2, b'{', b'}']);
         assert_eq!(rows[&keyspace::uses((TOKEN, KEY, 258))], [0; 8]);
         assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes());
     }

@@ -19,8 +19,15 @@
 //!
 //! Each change reads what it judges by, and is in conflict with others that change it. Two rows put even writers of
 //! different keys in conflict: `c`, since the next number must be free, and `L`. One agent writes a store, so that costs
-//! nothing. A store that several hosts write has to keep its answers at `c`, change, whose absence is compared, and the
-//! audit log's rows by host.
+//! nothing. A store that several hosts write has these rows instead:
+//!
+//! | key | value |
+//! |---|---|
+//! | `c`, change (16) | the answer to a change: it is compared that there is none |
+//! | `L`, host | the end of the chain of a host's audit log |
+//! | `l`, host, line (u64) | a line of a host's audit log |
+//! | `p`, token | the counts of wrong PINs: [`PinRow`](super::rows::PinRow) |
+//! | `a`, host | the host's heartbeat: [`HeartbeatRow`](super::rows::HeartbeatRow) |
 //!
 //! Identities are 16 bytes, integers are big endian.
 
@@ -85,23 +92,56 @@ pub(crate) fn answer_number(key: &[u8]) -> Option<AnswerNumber> {
     key.strip_prefix(ANSWER_PREFIX)?.try_into().ok().map(u64::from_be_bytes)
 }
 
+/// Returns the key of the answer to a change, in a store that several hosts write.
+pub(crate) fn shared_answer(change: &[u8; 16]) -> RowKey {
+    [ANSWER_PREFIX, change].concat()
+}
+
+/// The change whose answer has a key that [`shared_answer`] made.
+pub(crate) fn answered_change(key: &[u8]) -> Option<[u8; 16]> {
+    key.strip_prefix(ANSWER_PREFIX)?.try_into().ok()
+}
+
 /// Returns the key of the end of the audit log's chain.
 pub(crate) fn audit_head() -> RowKey {
     b"L".to_vec()
 }
 
+/// The rows of one audit log: the store's, or that of a host where several write the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AuditRows {
+    /// The host whose log it is; none where the store has one.
+    pub(crate) host: Option<Id>,
+}
+
+impl AuditRows {
+    /// Returns the key of the end of its chain.
+    pub(crate) fn head(self) -> RowKey {
+        [&audit_head()[..], self.infix()].concat()
+    }
+
+    /// Returns the prefix of the keys of its lines.
+    pub(crate) fn lines(self) -> RowKey {
+        [AUDIT_LINE_PREFIX, self.infix()].concat()
+    }
+
+    /// Returns the key of a line.
+    pub(crate) fn line(self, seq: u64) -> RowKey {
+        [&self.lines()[..], &seq.to_be_bytes()].concat()
+    }
+
+    /// The number of the line whose key [`Self::line`] made.
+    pub(crate) fn seq(self, key: &[u8]) -> Option<u64> {
+        key.strip_prefix(&self.lines()[..])?.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    fn infix(&self) -> &[u8] {
+        self.host.as_ref().map_or(&[], |host| host.bytes())
+    }
+}
+
 /// The prefix of the keys of the audit log's lines.
 pub(crate) const AUDIT_LINE_PREFIX: &[u8] = b"l";
-
-/// Returns the key of a line of the audit log.
-pub(crate) fn audit_line(seq: u64) -> RowKey {
-    [AUDIT_LINE_PREFIX, &seq.to_be_bytes()].concat()
-}
-
-/// The number of the line whose key [`audit_line`] made.
-pub(crate) fn audit_seq(key: &[u8]) -> Option<u64> {
-    key.strip_prefix(AUDIT_LINE_PREFIX)?.try_into().ok().map(u64::from_be_bytes)
-}
 
 /// Returns the key of the row that names the custom key of a fingerprint.
 pub(crate) fn owner(token: Id, fingerprint: &Fingerprint) -> RowKey {
@@ -125,6 +165,32 @@ pub(crate) fn watched(key: &[u8]) -> Option<(Id, Id)> {
         (b'T', token) => id(token).map(|token| (token, token)),
         _ => None,
     }
+}
+
+/// Returns the key of the counts of a token's wrong PINs, in a store that several hosts write.
+pub(crate) fn pins(token: Id) -> RowKey {
+    [b"p", &token.bytes()[..]].concat()
+}
+
+/// The token whose own row, or counts of wrong PINs, have that key.
+pub(crate) fn counted_token(key: &[u8]) -> Option<Id> {
+    match key.split_first()? {
+        (b'T' | b'p', token) => id(token),
+        _ => None,
+    }
+}
+
+/// Returns the key of a host's heartbeat.
+pub(crate) fn heartbeat(host: Id) -> RowKey {
+    [HEARTBEAT_PREFIX, &host.bytes()[..]].concat()
+}
+
+/// The prefix of the keys of heartbeats.
+pub(crate) const HEARTBEAT_PREFIX: &[u8] = b"a";
+
+/// The host whose heartbeat has that key.
+pub(crate) fn heartbeat_host(key: &[u8]) -> Option<Id> {
+    id(key.strip_prefix(HEARTBEAT_PREFIX)?)
 }
 
 /// The prefix of the keys of erasures that wait their grace out.
@@ -194,7 +260,14 @@ mod tests {
         assert_eq!(waiting(TOKEN, ID), parts(&[b"g", &one, &two]));
         assert_eq!(uses((TOKEN, ID, 258)), parts(&[b"u", &one, &two, b"\0\0\x01\x02"]));
         assert_eq!(answer(258), b"c\0\0\0\0\0\0\x01\x02");
-        assert_eq!(audit_line(258), b"l\0\0\0\0\0\0\x01\x02");
+        assert_eq!(AuditRows::default().line(258), b"l\0\0\0\0\0\0\x01\x02");
+        assert_eq!(AuditRows::default().head(), b"L");
+        let of_host = AuditRows { host: Some(ID) };
+        assert_eq!(of_host.head(), parts(&[b"L", &two]));
+        assert_eq!(of_host.line(258), parts(&[b"l", &two, b"\0\0\0\0\0\0\x01\x02"]));
+        assert_eq!(shared_answer(&one), parts(&[b"c", &one]));
+        assert_eq!(pins(TOKEN), parts(&[b"p", &one]));
+        assert_eq!(heartbeat(ID), parts(&[b"a", &two]));
         assert_eq!((meta(), audit_head()), (b"M".to_vec(), b"L".to_vec()));
     }
 
@@ -203,7 +276,13 @@ mod tests {
         assert_eq!(record_ids(&record(TOKEN, ID)), Some((TOKEN, ID)));
         assert_eq!(waiting_ids(&waiting(TOKEN, ID)), Some((TOKEN, ID)));
         assert_eq!(answer_number(&answer(258)), Some(258));
-        assert_eq!((record_ids(&waiting(TOKEN, ID)), answer_number(&audit_line(1))), (None, None));
+        let line = AuditRows::default().line(1);
+        assert_eq!((record_ids(&waiting(TOKEN, ID)), answer_number(&line)), (None, None));
+        assert_eq!(
+            (answered_change(&shared_answer(&[7; 16])), answered_change(&answer(1))),
+            (Some([7; 16]), None)
+        );
+        assert_eq!(AuditRows { host: Some(ID) }.seq(&line), None);
     }
 
     #[test]

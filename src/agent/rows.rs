@@ -8,7 +8,9 @@
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
 use crate::error::{Reason, Result};
+use crate::id::Id;
 use crate::key::Header;
+use crate::store::CommitNumber;
 use crate::store::cells::CellNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -100,6 +102,63 @@ pub(crate) struct Answered {
     pub(crate) extras: Extras,
 }
 
+/// The number of an answer's field that says when it was given, in a store that several hosts write.
+const ANSWERED_AT: u32 = 1;
+
+impl Answered {
+    /// Returns the same answer, given at that second.
+    pub(crate) fn given_at(mut self, at: Seconds) -> Self {
+        self.extras.push((ANSWERED_AT, at.to_be_bytes().to_vec()));
+        self
+    }
+
+    /// Returns the second at which it was given; 0 where it does not say.
+    pub(crate) fn at(&self) -> Seconds {
+        let field = self.extras.iter().find(|(number, _)| *number == ANSWERED_AT);
+        let bytes = field.and_then(|(_, bytes)| bytes.as_slice().try_into().ok());
+        bytes.map_or(0, Seconds::from_be_bytes)
+    }
+}
+
+/// The counts of a token's wrong PINs in a fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PinRow {
+    /// Those of the security officer's PIN.
+    pub(crate) officer: WrongPins,
+    /// Those of the user's.
+    pub(crate) user: WrongPins,
+    /// The fields that later builds add.
+    pub(crate) extras: Extras,
+}
+
+/// The wrong tries of one PIN in a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WrongPins {
+    /// Those of all hosts.
+    pub(crate) in_all: u8,
+    /// Those of each host that had any.
+    pub(crate) by_host: Vec<(Id, u8)>,
+    /// Names the last try, or the last beginning again: no two states of the row are alike.
+    pub(crate) nonce: [u8; 16],
+}
+
+/// A host's heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeartbeatRow {
+    /// Names the agent that sent it, from its start to its end.
+    pub(crate) agent: [u8; 16],
+    /// The number of heartbeats that this agent has sent before.
+    pub(crate) count: u64,
+    /// The host's clock when it was sent, in seconds since 1970 UTC.
+    pub(crate) clock: Seconds,
+    /// The number of the last commit that the host knew then.
+    pub(crate) applied: CommitNumber,
+    /// The build of the agent.
+    pub(crate) version: String,
+    /// The fields that later builds add.
+    pub(crate) extras: Extras,
+}
+
 /// The remedy of rows that cannot be read.
 const REMEDY: &str = "restore the store's directory as a whole from a backup";
 
@@ -172,6 +231,24 @@ mod tests {
         assert_eq!(encode(&Meta { mark: 200, extras: vec![] }).unwrap(), [2, 0xC8, 1, 0]);
         let answered = Answered { change: [7; 16], revisions: vec![1, 2], extras: vec![] };
         assert_eq!(encode(&answered).unwrap(), [&[2][..], &[7; 16], &[2, 1, 2, 0]].concat());
+        let at = answered.given_at(258);
+        let bytes = [&[2][..], &[7; 16], &[2, 1, 2, 1, 1, 8, 0, 0, 0, 0, 0, 0, 1, 2]].concat();
+        assert_eq!((encode(&at).unwrap(), at.at()), (bytes, 258));
+        let user = WrongPins { in_all: 3, by_host: vec![(Id::new([4; 16]), 2)], nonce: [5; 16] };
+        let pins = PinRow { user, ..PinRow::default() };
+        let beat = HeartbeatRow {
+            agent: [6; 16],
+            count: 300,
+            clock: 200,
+            applied: 7,
+            version: "1".to_owned(),
+            extras: vec![],
+        };
+        let bytes = [&[2][..], &[6; 16], &[0xAC, 2, 0xC8, 1, 7, 1, b'1', 0]].concat();
+        assert_eq!(encode(&beat).unwrap(), bytes);
+        let officer = [&[2, 0, 0][..], &[0; 16]].concat();
+        let bytes = [&officer[..], &[3, 1], &[4; 16], &[2], &[5; 16], &[0]].concat();
+        assert_eq!(encode(&pins).unwrap(), bytes);
     }
 
     #[test]

@@ -106,7 +106,7 @@ mod tests {
             ([b"c", &[1; 16][..]].concat(), answer(9, 5)),
             ([b"c", &[3; 16][..]].concat(), answer(7, 6)),
             ([b"c", &[4; 16][..]].concat(), b"damaged".to_vec()),
-            (keyspace::audit_line(3), vec![2, 0]),
+            (keyspace::AuditRows::default().line(3), vec![2, 0]),
             (keyspace::token(TOKEN), vec![2, 5, 2, 1, 9, 0, 0]),
         ];
         let index = INDEX.iter().map(|first| (vec![*first, 0, 0, 0, 1], Vec::new()));
@@ -125,7 +125,7 @@ mod tests {
             (keyspace::meta(), vec![2, 80, 0]),
             (keyspace::answer(0), answered(3, 6)),
             (keyspace::answer(1), answered(1, 5)),
-            (keyspace::audit_line(3), vec![2, 0]),
+            (keyspace::AuditRows::default().line(3), vec![2, 0]),
             (keyspace::token(TOKEN), vec![2, 5, 2, 1, 9, 0, 0]),
             (keyspace::slot(5), TOKEN.bytes().to_vec()),
         ];

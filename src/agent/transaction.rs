@@ -20,7 +20,7 @@ mod time_mark;
 use super::audit::{ChainHead, Fact, Sealed};
 use super::keyspace::{self, AnswerNumber, RowKey};
 use super::open_store::{Found, OpenStore};
-use super::rows::{self, Answered, TokenRow, UnderWay};
+use super::rows::{self, Answered, PinRow, TokenRow, UnderWay, WrongPins};
 use super::rules::{KnownRecord, View};
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
@@ -33,6 +33,12 @@ use crate::wire::Expect;
 use row_log::RowLog;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+
+/// The time for which the answer to a change is kept in a store that several hosts write, in seconds.
+const ANSWERS_KEPT: Seconds = 24 * 3600;
+
+/// The most answers that make way with one transaction there.
+const MOST_FORGOTTEN: usize = 4;
 
 /// Changes that will happen together.
 pub(crate) struct Transaction<'a> {
@@ -161,10 +167,16 @@ impl<'a> Transaction<'a> {
     }
 
     /// Returns the answer to a change that has been made already. If not, the next answer must have the
-    /// number that this one would have.
+    /// number that this one would have, or in a store that several hosts write, there must be none to this change.
     pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        let Some(number) = self.answer_of(change)? else { return Ok(None) };
-        let row = self.get(&keyspace::answer(number))?;
+        let key = match self.store.host() {
+            Some(_) => keyspace::shared_answer(change),
+            None => match self.answer_of(change)? {
+                Some(number) => keyspace::answer(number),
+                None => return Ok(None),
+            },
+        };
+        let row = self.get(&key)?;
         let answered = row.map(|bytes| rows::decode::<Answered>(&bytes, "an answer"));
         Ok(answered.transpose()?.map(|answered| answered.revisions))
     }
@@ -211,8 +223,23 @@ impl<'a> Transaction<'a> {
     ) -> Result<()> {
         self.write_slot(token, row.slot)?;
         self.write_token(token, row)?;
+        self.begin_pins_again(token, reset)?;
         self.counts.reset = Some((token, reset));
         self.counts.arrived = Some(token);
+        Ok(())
+    }
+
+    /// Has the counts of wrong PINs begin again that several hosts share: officer's, user's. Here they are compared, so
+    /// that none which comes late takes a try away that was made since.
+    fn begin_pins_again(&mut self, token: Id, (officer, user): (bool, bool)) -> Result<()> {
+        if self.store.host().is_none() || !officer && !user {
+            return Ok(());
+        }
+        let key = keyspace::pins(token);
+        let mut row = PinRow::read(self.get(&key)?.as_deref())?;
+        let again = [(officer, &mut row.officer), (user, &mut row.user)];
+        again.into_iter().filter(|(is, _)| *is).for_each(|(_, it)| *it = WrongPins::begin_again());
+        self.writes.insert(key, Some(rows::encode(&row)?));
         Ok(())
     }
 
@@ -233,6 +260,10 @@ impl<'a> Transaction<'a> {
         if let Some(TokenRow { slot, .. }) = self.token(token)? {
             self.free_slot(token, slot)?;
         }
+        if self.store.host().is_some() {
+            self.get(&keyspace::pins(token))?;
+            self.writes.insert(keyspace::pins(token), None);
+        }
         self.writes.insert(keyspace::token(token), None);
         self.counts.left = Some(token);
         Ok(())
@@ -246,15 +277,24 @@ impl<'a> Transaction<'a> {
     /// Writes the answer, if there is one; the oldest make way, so that `kept` are left.
     pub(crate) fn keep_answer(&mut self, kept: usize) -> Result<()> {
         let Some((change, revisions)) = self.answer.take() else { return Ok(()) };
+        let answered = Answered { change, revisions, ..Answered::default() };
         let index = self.store.index()?;
+        if self.store.host().is_some() {
+            let (key, now) = (keyspace::shared_answer(&change), self.store.now());
+            self.get(&key)?;
+            let until = now.saturating_sub(ANSWERS_KEPT);
+            let old = index.shared_answers().surplus(kept, until).take(MOST_FORGOTTEN);
+            old.for_each(|change| self.writes.insert(keyspace::shared_answer(&change), None));
+            self.writes.insert(key, Some(rows::encode(&answered.given_at(now))?));
+            return Ok(());
+        }
         if self.answer_number.get().is_none() {
             self.expect_next_answer(index.answers().next());
         }
         let old = index.answers().surplus(kept).map(|number| (keyspace::answer(number), None));
         old.for_each(|(key, row)| self.writes.insert(key, row));
         if let Some(number) = self.answer_number.get() {
-            let answered = rows::encode(&Answered { change, revisions, ..Answered::default() })?;
-            self.writes.insert(keyspace::answer(number), Some(answered));
+            self.writes.insert(keyspace::answer(number), Some(rows::encode(&answered)?));
         }
         Ok(())
     }
@@ -283,7 +323,7 @@ impl<'a> Transaction<'a> {
 
     /// Returns the end of the audit log's chain as the store has it.
     pub(crate) fn audit_head(&self) -> Result<ChainHead> {
-        match self.get(&keyspace::audit_head())? {
+        match self.get(&self.store.audit_rows().head())? {
             Some(bytes) => rows::decode(&bytes, "the audit log's head"),
             None => Ok(ChainHead::default()),
         }
@@ -291,13 +331,14 @@ impl<'a> Transaction<'a> {
 
     /// Keeps the lines with the change they tell of.
     pub(crate) fn keep_lines(&mut self, sealed: &Sealed) -> Result<()> {
+        let own = self.store.audit_rows();
         for (seq, line) in &sealed.lines {
-            self.writes.insert(keyspace::audit_line(*seq), Some(rows::encode(line)?));
+            self.writes.insert(own.line(*seq), Some(rows::encode(line)?));
         }
         if !sealed.lines.is_empty() {
-            self.writes.insert(keyspace::audit_head(), Some(rows::encode(&sealed.head)?));
+            self.writes.insert(own.head(), Some(rows::encode(&sealed.head)?));
         }
-        let released = sealed.released.iter().map(|seq| keyspace::audit_line(*seq));
+        let released = sealed.released.iter().map(|seq| own.line(*seq));
         released.for_each(|line| self.writes.insert(line, None));
         Ok(())
     }

@@ -6,7 +6,8 @@ use super::entry::{Asker, AuditEntry, Fact, timestamp};
 use super::files_end::{self, StoredLines};
 use super::line::ChainHead;
 use super::{CURRENT, FOLDER};
-use crate::agent::{keyspace, rows};
+use crate::agent::keyspace::AuditRows;
+use crate::agent::rows::decode;
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::store::{Store, files, pending_syncs};
@@ -50,17 +51,17 @@ impl Journal {
     /// Goes on where store and files stand. Lines that the store has and the files lack are appended
     /// at the next [`Self::flush`]. Where the store was put back to an earlier day, the files' end
     /// counts.
-    pub(crate) fn open(directory: &Path, store: &dyn Store) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, store: &dyn Store, rows: AuditRows) -> Result<Self> {
         let folder = directory.join(FOLDER);
         let failed = |cause| files::failed(&folder, &cause);
         make_folder(&folder).map_err(failed)?;
         let key = ChainKey::open_or_make(directory)
             .map_err(|cause| files::failed(&ChainKey::path(directory), &cause))?;
-        let mut head = match store.get(&keyspace::audit_head())? {
-            Some(bytes) => rows::decode(&bytes, "the audit log's head")?,
+        let mut head = match store.get(&rows.head())? {
+            Some(bytes) => decode(&bytes, "the audit log's head")?,
             None => ChainHead::default(),
         };
-        let stored = stored_lines(store)?;
+        let stored = stored_lines(store, rows)?;
         let end = files_end::find_or_mend(&folder, &stored).map_err(failed)?;
         if end.seq > head.seq {
             head = end;
@@ -211,10 +212,10 @@ fn name_of(path: &Path) -> io::Result<String> {
 }
 
 /// Returns the lines that the store has, by their numbers.
-fn stored_lines(store: &dyn Store) -> Result<StoredLines> {
-    let rows = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", usize::MAX)?;
-    let numbered = rows.iter().filter_map(|(key, row)| Some((keyspace::audit_seq(key)?, row)));
-    numbered.map(|(seq, row)| Ok((seq, rows::decode(row, "a line")?))).collect()
+fn stored_lines(store: &dyn Store, rows: AuditRows) -> Result<StoredLines> {
+    let lines = store.scan(&rows.lines(), b"", usize::MAX)?;
+    let numbered = lines.iter().filter_map(|(key, row)| Some((rows.seq(key)?, row)));
+    numbered.map(|(seq, row)| Ok((seq, decode(row, "a line")?))).collect()
 }
 
 #[cfg(test)]
@@ -223,11 +224,14 @@ mod tests {
     use super::super::entry::AuditEvent;
     use super::super::read::{Claimed, Verified, verify};
     use super::*;
+    use crate::agent::rows;
     use crate::id::Id;
     use crate::store::{Batch, Memory};
 
+    const ROWS_OF_ALL: AuditRows = AuditRows { host: None };
+
     fn open(directory: &Path, store: &Memory) -> Journal {
-        Journal { large: 1000, ..Journal::open(directory, store).unwrap() }
+        Journal { large: 1000, ..Journal::open(directory, store, ROWS_OF_ALL).unwrap() }
     }
 
     /// One line, in the store and then in the file.
@@ -239,11 +243,11 @@ mod tests {
         let fact = Fact::of_token(AuditEvent::TokenChanged, Id::new([1; 16]));
         let sealed = journal.seal(None, &[fact], 1_800_000_000, asker, usize::MAX).unwrap();
         let line = |(seq, line): &(u64, String)| {
-            (keyspace::audit_line(*seq), Some(rows::encode(line).unwrap()))
+            (ROWS_OF_ALL.line(*seq), Some(rows::encode(line).unwrap()))
         };
         let mut writes: Vec<_> = sealed.lines.iter().map(line).collect();
-        writes.push((keyspace::audit_head(), Some(rows::encode(&sealed.head).unwrap())));
-        writes.extend(sealed.released.iter().map(|seq| (keyspace::audit_line(*seq), None)));
+        writes.push((ROWS_OF_ALL.head(), Some(rows::encode(&sealed.head).unwrap())));
+        writes.extend(sealed.released.iter().map(|seq| (ROWS_OF_ALL.line(*seq), None)));
         store.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         journal.applied(sealed);
         journal.flush();
@@ -298,7 +302,7 @@ mod tests {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
         let mut journal = open(directory.path(), &store);
         (0..200).for_each(|_| write(&mut journal, &store));
-        let left = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", 1000).unwrap().len();
+        let left = store.scan(&ROWS_OF_ALL.lines(), b"", 1000).unwrap().len();
         assert!(left <= ROWS, "{left} rows");
         assert_eq!(verified(directory.path(), &open(directory.path(), &store)).head.seq, 200);
     }
@@ -306,13 +310,13 @@ mod tests {
     #[test]
     fn lines_that_a_loss_of_power_takes_from_the_file_are_written_again() {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
-        let mut journal = Journal::open(directory.path(), &store).unwrap();
+        let mut journal = Journal::open(directory.path(), &store, ROWS_OF_ALL).unwrap();
         (0..4).for_each(|_| write(&mut journal, &store));
         let file = directory.path().join("audit/audit.jsonl");
         let whole = std::fs::read(&file).unwrap();
         let again = |left: Vec<u8>, what: &str| {
             std::fs::write(&file, left).unwrap();
-            Journal::open(directory.path(), &store).unwrap().flush();
+            Journal::open(directory.path(), &store, ROWS_OF_ALL).unwrap().flush();
             assert!(std::fs::read(&file).unwrap() == whole, "{what}");
         };
         for at in 0..whole.len() {
@@ -326,10 +330,10 @@ mod tests {
     #[test]
     fn a_line_that_was_changed_after_it_was_synced_stays_as_it_is() {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
-        let mut journal = Journal::open(directory.path(), &store).unwrap();
+        let mut journal = Journal::open(directory.path(), &store, ROWS_OF_ALL).unwrap();
         (0..ROWS + 4).for_each(|_| write(&mut journal, &store));
-        let rows = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", 1000).unwrap();
-        let synced = rows.iter().filter_map(|(key, _)| keyspace::audit_seq(key)).min().unwrap() - 1;
+        let rows = store.scan(&ROWS_OF_ALL.lines(), b"", 1000).unwrap();
+        let synced = rows.iter().filter_map(|(key, _)| ROWS_OF_ALL.seq(key)).min().unwrap() - 1;
         let file = directory.path().join("audit/audit.jsonl");
         let whole = std::fs::read(&file).unwrap();
         let mut ends = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -337,7 +341,7 @@ mod tests {
         let mut changed = whole.clone();
         changed.iter_mut().skip(end - 5).take(1).for_each(|byte| *byte ^= 1);
         std::fs::write(&file, &changed).unwrap();
-        let mut journal = Journal::open(directory.path(), &store).unwrap();
+        let mut journal = Journal::open(directory.path(), &store, ROWS_OF_ALL).unwrap();
         journal.flush();
         assert!(std::fs::read(&file).unwrap() == changed);
         let (head, waiting) = journal.head();
@@ -349,7 +353,7 @@ mod tests {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
         write(&mut open(directory.path(), &store), &store);
         std::fs::remove_file(directory.path().join("audit/key")).unwrap();
-        let refused = Journal::open(directory.path(), &store).err().unwrap();
+        let refused = Journal::open(directory.path(), &store, ROWS_OF_ALL).err().unwrap();
         assert_eq!(refused.reason(), crate::error::Reason::StoreDamaged);
         assert!(!directory.path().join("audit/key").exists());
         std::fs::rename(directory.path().join("audit"), directory.path().join("away")).unwrap();

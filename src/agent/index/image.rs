@@ -10,11 +10,11 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 0–15 | `keystead index`, zero, and the format: `0x01` |
+//! | 0–15 | `keystead index`, zero, and the format: `0x02` |
 //! | 16–31 | the store's identity |
 //! | 32–39 | its incarnation (u64) |
 //! | 40–47 | the number of its last commit (u64) |
-//! | 48–79 | SHA-256 of the rows that tell this commit from one of the same number in a copy of the store: `L`, and the last answer |
+//! | 48–79 | SHA-256 of the rows that tell this commit from one of the same number in a copy of the store: `L`, and the last answer; in a fleet that alone |
 //! | then | the [`Index`] in postcard's wire format |
 //! | last 32 | SHA-256 over everything before it |
 
@@ -30,7 +30,7 @@ use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 
 /// The format is another one with each change of the index's fields, and of those of its parts.
-const MAGIC: &[u8; 16] = b"keystead index\0\x01";
+const MAGIC: &[u8; 16] = b"keystead index\0\x02";
 
 /// The most bytes that a record takes, about.
 const OF_RECORD: u64 = 256;
@@ -122,6 +122,7 @@ fn read(front: &[u8; FRONT], bytes: &[u8]) -> Option<(Index, [u8; SUM])> {
 /// Returns the sum of the rows that differ in two stores which have made the same number of commits from a common one.
 fn witness(store: &dyn Store, index: &Index) -> Result<[u8; SUM]> {
     let last = index.answers.next().checked_sub(1).map(keyspace::answer);
+    let last = last.or_else(|| index.shared_answers.last().as_ref().map(keyspace::shared_answer));
     let mut sum = Sha256::new();
     for key in [keyspace::audit_head()].into_iter().chain(last) {
         let row = store.get(&key)?.unwrap_or_default();

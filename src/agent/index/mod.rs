@@ -10,7 +10,7 @@
 //! | narrowing | second | what can only be read from then on |
 //! | claim | erase cell | the record that claims it |
 //! | waiting | token, record | an erasure that waits its grace out |
-//! | answer | change | the number of its answer |
+//! | answer | change | the number of its answer, or when it was given |
 //!
 //! A record stands in it as a number of four bytes, so that a store of many keys has room. An agent that ends keeps an
 //! [`mod@image`] of it, so that the next one need not read every record.
@@ -22,12 +22,14 @@ mod numbers;
 mod postings;
 mod records;
 mod search;
+mod shared_answers;
 mod tags;
 mod update;
 
 pub(crate) use answer_log::AnswerLog;
 pub(crate) use entries::due_at;
 pub(crate) use search::{IndexSearch, next};
+pub(crate) use shared_answers::SharedAnswers;
 
 use super::keyspace::{self, AnswerNumber};
 use super::rows::{self, RecordRow};
@@ -60,6 +62,8 @@ pub(crate) struct Index {
     /// The seconds at which the erasures that wait were found due, by token and record.
     waiting: BTreeMap<(Id, Id), Seconds>,
     answers: AnswerLog,
+    /// Those in a store that several hosts write.
+    shared_answers: SharedAnswers,
 }
 
 impl Index {
@@ -82,6 +86,8 @@ impl Index {
         store::each(store, keyspace::ANSWER_PREFIX, |key, row| {
             if let Some(number) = keyspace::answer_number(key) {
                 index.add_answer(number, row);
+            } else if let Some(change) = keyspace::answered_change(key) {
+                index.add_shared_answer(change, row);
             }
             Ok(true)
         })?;
@@ -96,6 +102,11 @@ impl Index {
     /// Returns the changes that have been answered.
     pub(crate) fn answers(&self) -> &AnswerLog {
         &self.answers
+    }
+
+    /// Returns the same of a store that several hosts write.
+    pub(crate) fn shared_answers(&self) -> &SharedAnswers {
+        &self.shared_answers
     }
 
     /// Returns the records of a custom key's material, oldest version first.
@@ -228,6 +239,15 @@ impl Index {
     fn add_answer(&mut self, number: AnswerNumber, row: &[u8]) {
         let change = rows::decode::<rows::Answered>(row, "an answer").map(|answer| answer.change);
         self.answers.add(number, change.inspect_err(|error| log::error!("{error}")).ok());
+    }
+}
+
+impl Index {
+    fn add_shared_answer(&mut self, change: [u8; 16], row: &[u8]) {
+        // One that cannot be read is the oldest.
+        let at = rows::decode::<rows::Answered>(row, "an answer").map(|answer| answer.at());
+        let at = at.inspect_err(|error| log::error!("{error}")).unwrap_or(0);
+        self.shared_answers.add(change, at);
     }
 }
 

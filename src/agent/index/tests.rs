@@ -435,7 +435,7 @@ fn an_image_equals_its_golden_bytes() {
     let written = std::fs::read(directory.path().join(crate::file_names::INDEX)).unwrap();
     let (front, rest) = written.split_at(48);
     let fields =
-        [&b"keystead index\0\x01"[..], &[8; 16], &2_u64.to_be_bytes(), &1_u64.to_be_bytes()];
+        [&b"keystead index\0\x02"[..], &[8; 16], &2_u64.to_be_bytes(), &1_u64.to_be_bytes()];
     assert_eq!(front, fields.concat());
     let (one, two) = ([1; 16], [2; 16]);
     let content = [
@@ -457,6 +457,8 @@ fn an_image_equals_its_golden_bytes() {
         &two,
         &[5, 1, 3, 1],
         &[6; 16],
+        // No answers of a store that several hosts write.
+        &[0],
     ]
     .concat();
     assert_eq!(rest.get(32..rest.len() - 32).unwrap(), content);

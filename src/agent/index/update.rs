@@ -16,6 +16,7 @@ use std::sync::Arc;
 struct Update {
     records: BTreeSet<(Id, Id)>,
     answers: BTreeSet<AnswerNumber>,
+    shared_answers: BTreeSet<[u8; 16]>,
     rows: BTreeMap<RowKey, Option<Vec<u8>>>,
 }
 
@@ -28,13 +29,19 @@ impl Update {
                 update.records.insert(ids);
             } else if let Some(number) = keyspace::answer_number(key) {
                 update.answers.insert(number);
+            } else if let Some(change) = keyspace::answered_change(key) {
+                update.shared_answers.insert(change);
             }
         }
         let records = update.records.iter().flat_map(|(token, id)| {
             [keyspace::record(*token, *id), keyspace::waiting(*token, *id)]
         });
         let answers = update.answers.iter().map(|number| keyspace::answer(*number));
-        let read = records.chain(answers).map(|key| Ok((key.clone(), store.get(&key)?)));
+        let shared_answers = update.shared_answers.iter().map(keyspace::shared_answer);
+        let read = records
+            .chain(answers)
+            .chain(shared_answers)
+            .map(|key| Ok((key.clone(), store.get(&key)?)));
         update.rows = read.collect::<Result<_>>()?;
         Ok(update)
     }
@@ -116,6 +123,11 @@ impl Index {
             self.answers.forget(number);
             let row = update.row(&keyspace::answer(number));
             row.into_iter().for_each(|row| self.add_answer(number, row));
+        }
+        for change in update.shared_answers.iter().copied() {
+            self.shared_answers.forget(&change);
+            let row = update.row(&keyspace::shared_answer(&change));
+            row.into_iter().for_each(|row| self.add_shared_answer(change, row));
         }
     }
 }

@@ -67,7 +67,7 @@ fn what_is_due_together_ends_together_and_leaves_nothing() {
     assert_eq!(sweep_at(&clock, &mut writer, 90), (0, 0));
     let left = writer.store.records.scan(b"", b"", 100).unwrap();
     let keys: Vec<_> = left.into_iter().map(|(key, _)| key).collect();
-    let lines = (1..=4).map(keyspace::audit_line);
+    let lines = (1..=4).map(|seq| keyspace::AuditRows::default().line(seq));
     assert_eq!(
         keys,
         [keyspace::audit_head(), keyspace::meta()].into_iter().chain(lines).collect::<Vec<_>>()

@@ -10,8 +10,8 @@ use crate::store::BatchLimits;
 const ROWS_OF_RECORD: usize = 8;
 
 /// The most rows that any transaction reads, and writes, beside: the store's own, the token's, its slot's, the end of
-/// the audit log's chain, and the answer.
-const OTHER_ROWS: usize = 8;
+/// the audit log's chain, the answer, and in a fleet a few old answers that make way.
+const OTHER_ROWS: usize = 12;
 
 /// The size of a row that is short, with its key, in bytes; lines of the audit log are not.
 const SHORT_ROW: usize = 1024;

@@ -16,6 +16,10 @@ impl Transaction<'_> {
 
     /// Writes the later of the store's time and that which another writer has left there.
     pub(super) fn write_time_mark(&mut self) -> Result<()> {
+        // No host of a fleet takes another's clock for the time.
+        if self.store.host().is_some() {
+            return Ok(());
+        }
         let (now, meta) = (self.store.now(), self.store.meta()?);
         let mark = if self.lowers_time_mark { now } else { meta.mark.max(now) };
         self.writes.insert(keyspace::meta(), Some(rows::encode(&Meta { mark, ..meta })?));
