@@ -41,6 +41,9 @@ pub const INDEX: &str = "index";
 /// An image of the index that is being written.
 pub(crate) const INDEX_MADE: &str = "index.new";
 
+/// The file of a fleet's host with the heartbeats that it has sent.
+pub(crate) const HEARTBEAT: &str = "heartbeat";
+
 /// The folder with the mirror of the records that several hosts share.
 pub(crate) const MIRROR: &str = "mirror";
 
@@ -105,8 +108,10 @@ pub(crate) fn is_of_any_store(file: &Path) -> bool {
 }
 
 fn is_own(name: &str) -> bool {
-    const OWN: [&str; 11] =
-        [CELLS, SOCKET, LOCK, STARTING, PAGE, INDEX, MIRROR, AUDIT, RECORDS, SNAPSHOT, BALLAST];
+    const OWN: [&str; 12] = [
+        CELLS, SOCKET, LOCK, STARTING, PAGE, INDEX, HEARTBEAT, MIRROR, AUDIT, RECORDS, SNAPSHOT,
+        BALLAST,
+    ];
     // What is in the making, or set aside, has something behind the name.
     let begins = |own: &str| {
         name.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -194,7 +194,7 @@ fn pins(text: &mut MetricsText, store: &OpenStore) -> Result<()> {
     for (token, row) in store.tokens()? {
         let labels = token_labels(token, &TokenEntry::decode(&row.entry)?.label);
         // A token that is destroyed at this moment has no count any more.
-        let Ok((_, (officer, user))) = store.cells.pins.of(token) else { continue };
+        let Ok((officer, user)) = store.wrong_pins(token) else { continue };
         for (pin, count) in [("so", officer), ("user", user)] {
             wrong.push((format!("{labels},pin=\"{pin}\""), count));
         }

@@ -8,8 +8,10 @@ mod answer_size;
 pub(crate) mod audit;
 pub(crate) mod backup;
 mod budget;
+mod clocks;
 mod commit;
 mod connections;
+mod contact;
 mod delivery;
 mod destroy;
 mod destroyed_tokens;
@@ -19,6 +21,7 @@ mod figures;
 mod find;
 mod first_format;
 mod fleet;
+mod heartbeat;
 mod index;
 mod job;
 mod keepalive;
@@ -92,6 +95,8 @@ pub struct Options {
     pub spare: Duration,
     /// The time that the disk may take over one sync before those who wait are told.
     pub patience: Duration,
+    /// The time for which what is known in a fleet may be relied on without a word from its store.
+    pub offline_grace: Duration,
     /// True if it ends for a caller that would start an agent with higher limits.
     pub makes_way: bool,
 }

@@ -4,10 +4,14 @@
 mod following;
 mod hand_out;
 mod lost_commits;
+mod pins;
+mod reach;
 mod readable;
 
+use super::clocks::Clocks;
+use super::contact::Contact;
 use super::index::{self, Index, image};
-use super::keyspace;
+use super::keyspace::{self, AuditRows};
 use super::records_apart::check_records;
 use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
@@ -43,6 +47,11 @@ pub(crate) struct OpenStore {
     time: Time,
     /// Moves when what a login is proved by may have changed.
     logins: AtomicU64,
+    /// This host's identity where several hosts write the records.
+    host: Option<Id>,
+    /// The contact to other hosts that write the records, and their clocks.
+    pub(super) contact: Contact,
+    clocks: Clocks,
     /// Wakes the thread of the agent that waits for what is due.
     pub(crate) waker: Arc<Waker>,
     /// The troubles that the agent has at the moment.
@@ -80,7 +89,23 @@ impl OpenStore {
             Standing::ReadOnly(_) | Standing::Failed => None,
         };
         let index = kept.map_or_else(|| Index::of(&*records), Ok)?;
-        Self::with_index(directory, cells, (records, index), clock)?.reconciled()
+        let host = cells.fleet.as_ref().map(|fleet| fleet.host());
+        // One that has founded a fleet with the cells of a store of one machine is its only host.
+        let host = host.or_else(|| location.is_shared().then_some(cells.identity.store));
+        Self::with_index(directory, cells, (records, index), (clock, host))?.reconciled()
+    }
+
+    /// Opens these records, which several hosts write, as one of them.
+    #[cfg(test)]
+    pub(crate) fn open_as(
+        host: Id,
+        directory: &Path,
+        records: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let index = Index::of(&*records)?;
+        let cells = Cells::open(directory)?;
+        Self::with_index(directory, cells, (records, index), (clock, Some(host)))?.reconciled()
     }
 
     /// Opens these records with what the agent's own `directory` has beside them.
@@ -100,7 +125,10 @@ impl OpenStore {
             let claimed = self.claimed_cells()?;
             self.cells.make_copies_equal()?;
             self.cells.erase.renew_unclaimed(&claimed)?;
-            self.cells.pins.reconcile(&self.slots_of_tokens()?)?;
+            match self.host {
+                Some(_) => self.vacate_unknown().and_then(|()| self.adopt_tokens())?,
+                None => self.cells.pins.reconcile(&self.slots_of_tokens()?)?,
+            }
         } else {
             self.cells.erase.presume_deleted(&self.foreign_cells()?, self.now());
         }
@@ -164,7 +192,7 @@ impl OpenStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let index = Index::of(&*records)?;
-        Self::with_index(directory, cells, (records, index), clock)
+        Self::with_index(directory, cells, (records, index), (clock, None))
     }
 
     /// The same with the index of the records, which is known.
@@ -172,17 +200,44 @@ impl OpenStore {
         directory: &Path,
         cells: Cells,
         (records, index): (Box<dyn Store>, Index),
-        clock: Arc<dyn Clock>,
+        (clock, host): (Arc<dyn Clock>, Option<Id>),
     ) -> Result<Self> {
         let index = RwLock::new(index);
-        let page = PageWriter::open(directory)?;
+        let page = match host {
+            Some(_) => PageWriter::open_bounded(directory)?,
+            None => PageWriter::open(directory)?,
+        };
         let directory = directory.to_owned();
         let time = Time::new(clock);
         time.begin(cells.time.get(), &page);
         let logins = AtomicU64::new(0);
         let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
         let (waker, troubles) = (Arc::new(waker), Troubles::default());
-        Ok(Self { directory, records, index, cells, page, time, logins, waker, troubles })
+        let (contact, clocks) = (Contact::default(), Clocks::default());
+        Ok(Self {
+            directory,
+            records,
+            index,
+            cells,
+            page,
+            time,
+            logins,
+            host,
+            contact,
+            clocks,
+            waker,
+            troubles,
+        })
+    }
+
+    /// Returns this host's identity where several hosts write the records.
+    pub(crate) fn host(&self) -> Option<Id> {
+        self.host
+    }
+
+    /// Returns the rows of this agent's audit log.
+    pub(crate) fn audit_rows(&self) -> AuditRows {
+        AuditRows { host: self.host }
     }
 
     /// The latest time that an agent has made durable.
@@ -203,6 +258,11 @@ impl OpenStore {
     /// Takes the clock's time for now, though the store has seen a later one.
     pub(super) fn accept_clock(&self) {
         self.time.accept_clock(&self.page);
+    }
+
+    /// Returns for how long the machine has run, suspended or not.
+    pub(super) fn uptime(&self) -> Duration {
+        self.time.uptime()
     }
 
     /// Returns the time that the clock shows, which may be behind.
@@ -230,7 +290,10 @@ impl OpenStore {
 
     /// Returns true if a change has been made already, and its answer is kept.
     pub(crate) fn is_answered(&self, change: &[u8; 16]) -> Result<bool> {
-        Ok(self.index()?.answers().number_of(change).is_some())
+        match self.host {
+            Some(_) => Ok(self.records.get(&keyspace::shared_answer(change))?.is_some()),
+            None => Ok(self.index()?.answers().number_of(change).is_some()),
+        }
     }
 
     /// All tokens, in the order of their slots.

@@ -5,6 +5,7 @@ use super::acceptor::Acceptor;
 use super::directory::DirectoryWatch;
 use super::expiry_report::ExpiryReport;
 use super::figures::lost_before;
+use super::heartbeat::Keeper;
 use super::job::{Job, Work};
 use super::open_store::OpenStore;
 use super::outlets::Outlets;
@@ -83,6 +84,8 @@ pub(super) struct ServedStore {
     timer: Timer,
     pub(super) expiry_report: ExpiryReport,
     outlets: Arc<Outlets>,
+    /// The heartbeat of a fleet's host.
+    heart: Option<Keeper>,
     grace: Seconds,
     /// True if the file system had no room when the agent began, and when that was.
     lacked_room: bool,
@@ -101,6 +104,7 @@ impl ServedStore {
     ) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
         let store = Arc::new(OpenStore::open_at(directory, records, clock)?);
+        let heart = Keeper::begin(&store, options.offline_grace)?;
         let seen = store.seen_before();
         let (hook, syslog) = (options.on_event.clone(), options.audit_syslog.clone());
         let metrics = options.metrics.as_deref();
@@ -127,6 +131,7 @@ impl ServedStore {
             timer,
             expiry_report,
             outlets,
+            heart,
             grace,
             lacked_room,
             began: kept,
@@ -141,7 +146,8 @@ impl ServedStore {
             let swept = self.sweep();
             self.expiry_report.watch_clock(&self.store);
             let look = self.expiry_report.report_if_due(&self.store);
-            if !self.store.alive() || self.writer.is_finished() {
+            let stopped = self.heart.as_ref().is_some_and(Keeper::has_failed);
+            if !self.store.alive() || self.writer.is_finished() || stopped {
                 return Ended::StoreFailed;
             }
             let left = match (&swept, self.alone_since()) {
@@ -201,14 +207,25 @@ impl ServedStore {
     pub(super) fn sweep(&mut self) -> Result<Option<Seconds>> {
         let swept = self.sweep_what_is_due();
         let due = swept.as_ref().map_or(None, |due| *due);
-        let ahead = |due| Duration::from_secs(due).saturating_sub(self.store.precise());
-        self.timer.arm(due.map(ahead)).map_err(absent)?;
+        let ahead = due.map(|due| self.ahead(due)).transpose()?;
+        self.timer.arm(ahead).map_err(absent)?;
         swept
+    }
+
+    /// Returns the time after which something due is to be looked at. Where other hosts have a word in that, their
+    /// heartbeats have it looked at, too.
+    fn ahead(&self, due: Seconds) -> Result<Duration> {
+        if self.store.host().is_none() {
+            return Ok(Duration::from_secs(due).saturating_sub(self.store.precise()));
+        }
+        let left = due.saturating_sub(self.store.turn_time()?);
+        Ok(Duration::from_secs(left.max(1)))
     }
 
     fn sweep_what_is_due(&mut self) -> Result<Option<Seconds>> {
         let mut due = next_due(&self.store, self.grace)?;
-        if due.is_some_and(|at| at <= self.store.now()) {
+        let now = self.store.turn_time()?;
+        if due.is_some_and(|at| at <= now) {
             let (answer, done) = sync_channel(1);
             let job = Job { answer: Some(answer), ..Job::own(Work::Sweep) };
             let gone = |_| Error::from(Reason::StoreDamaged);
@@ -254,8 +271,9 @@ impl ServedStore {
     }
 
     fn end(self, how: Work) -> Result<()> {
-        let Self { store, server, jobs, writer, outlets, mut expiry_report, .. } = self;
+        let Self { store, server, jobs, writer, outlets, heart, mut expiry_report, .. } = self;
         server.close();
+        drop(heart);
         let leaves_figures = matches!(how, Work::Stop) && store.alive();
         // The writer may have ended already, with the store.
         let _ended = jobs.send(Job::own(how));

@@ -28,7 +28,7 @@ pub(crate) struct Swept {
 /// token's change that is under way at once.
 pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
     let is_under_way = |(_, row): &(Id, TokenRow)| row.under_way.is_some();
-    let under_way = store.tokens()?.iter().any(is_under_way).then(|| store.now());
+    let under_way = store.tokens()?.iter().any(is_under_way).then_some(0);
     let index = store.index()?;
     let waiting = index.waiting().map(|(_, found)| found.saturating_add(grace)).min();
     let due = index.due(Seconds::MAX).next().map(|(at, ..)| at);
@@ -158,7 +158,7 @@ impl Sweep {
         if transaction.get(&entry)?.is_none() {
             return Ok(true);
         }
-        let now = store.now();
+        let now = store.end_time()?;
         let record = transaction.find(token, id)?;
         match record.and_then(|it| it.due_at()) {
             // The time was taken back, or the material came anew.
@@ -195,8 +195,8 @@ impl Sweep {
     }
 
     fn due(&self, store: &OpenStore) -> Result<Vec<(Id, Id)>> {
-        let index = store.index()?;
-        let due = index.due(store.now()).map(|(_, token, id)| (token, id));
+        let (index, now) = (store.index()?, store.end_time()?);
+        let due = index.due(now).map(|(_, token, id)| (token, id));
         Ok(due.filter(|ids| !self.seen_to.contains(ids)).take(MOST_AT_ONCE).collect())
     }
 
@@ -207,8 +207,8 @@ impl Sweep {
         store: &OpenStore,
         (token, id): (Id, Id),
     ) -> Result<bool> {
-        let found = transaction.find(token, id)?;
-        if found.as_ref().and_then(Found::due_at).is_none_or(|at| at > store.now()) {
+        let (found, now) = (transaction.find(token, id)?, store.end_time()?);
+        if found.as_ref().and_then(Found::due_at).is_none_or(|at| at > now) {
             return Ok(true);
         }
         if self.grace == 0 || has_ended(found.as_ref()) {
@@ -219,7 +219,7 @@ impl Sweep {
              unless the clock was wrong",
             self.grace
         );
-        transaction.defer(store.now(), token, id);
+        transaction.defer(now, token, id);
         Ok(true)
     }
 

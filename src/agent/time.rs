@@ -49,6 +49,11 @@ impl Time {
         self.publish(page);
     }
 
+    /// Returns for how long the machine has run, suspended or not.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
     /// Returns the time that the clock shows.
     pub(crate) fn clock(&self) -> Seconds {
         self.clock.now()

@@ -172,7 +172,7 @@ impl PutToken {
         if old.is_none() || self.wipe {
             return Ok(vec![Fact::of_token(audit::AuditEvent::TokenInitialised, self.token)]);
         }
-        let (_, (_, wrong)) = store.cells.pins.of(self.token)?;
+        let (_, wrong) = store.wrong_pins(self.token)?;
         let (changed, by_officer) = (changed_pins(old, new), self.by != Some(By::User));
         Ok(audit::of_entry(self.token, changed, by_officer, wrong >= PIN_TRIES))
     }

@@ -64,7 +64,7 @@ impl Writer {
             kept_answers: KEPT_ANSWERS,
             after_sync: AfterSync::default(),
             unsynced: false,
-            journal: Journal::open(&store.directory, &*store.records)?,
+            journal: Journal::open(&store.directory, &*store.records, store.audit_rows())?,
             asker: Asker::agent(),
             due: None,
             grace: 0,
@@ -208,6 +208,7 @@ impl Writer {
     fn answer(&mut self, work: Work) -> Result<Done> {
         if work.is_change() {
             self.store.check_writable()?;
+            self.store.check_reach()?;
         }
         let first = |revision| Done::Revisions(vec![revision]);
         match work {

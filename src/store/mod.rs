@@ -100,6 +100,10 @@ pub(crate) trait Store: Send + Sync {
     /// last one is known for as long as no other follows it.
     fn changes(&self, since: CommitNumber) -> Result<Changes>;
 
+    /// Has `_changed` called after commits, those of other openings too, by a store that learns of them while it is not
+    /// asked.
+    fn tell(&self, _changed: Box<dyn Fn() + Send + Sync>) {}
+
     /// Returns the bounds of one batch.
     fn limits(&self) -> BatchLimits;
 

@@ -76,6 +76,7 @@ const FOR_TESTS: &[(&str, &str)] = &[
     ("src/agent/main_loop.rs", "fn serve_until"),
     ("src/agent/mod.rs", "use main_loop::serve_until"),
     ("src/agent/open_store.rs", "fn open"),
+    ("src/agent/open_store.rs", "fn open_as"),
     ("src/clock.rs", "impl Clock for FixedClock"),
     ("src/clock.rs", "impl FixedClock"),
     ("src/clock.rs", "struct FixedClock"),

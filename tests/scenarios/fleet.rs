@@ -6,6 +6,7 @@ use crate::rig::{made_objects, play, refused};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
+use rustix::process::{Signal, kill_process};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -123,5 +124,109 @@ fn a_host_that_starts_without_etcd_serves_nothing_and_says_why() {
         way.cut();
         let said = world.keystead(&["tokens"]);
         assert!(said.status.success() && text(&said).contains("a token"), "{said:?}");
+    });
+}
+
+/// Asks until the answer is yes, for at most so long, and returns for how long it took.
+fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    began.elapsed()
+}
+
+/// The least `offline_grace`.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The time that a call may take whose agent does not answer, and more.
+const NO_LONG_WAIT: Duration = Duration::from_secs(8);
+
+#[test]
+fn a_host_that_is_cut_off_goes_on_for_the_grace_and_then_refuses_until_it_is_back() {
+    play(|world| {
+        let etcd = world.etcd();
+        let way = Proxy::to(&etcd.address());
+        world.join_etcd(&way.address(), "prod", "offline_grace = 10");
+        world.make_fleet();
+        let token = world.token();
+        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let encrypt = || token.encrypt(&Mechanism::AesEcb, key, &[7; 16]);
+        let block = encrypt().unwrap();
+        way.requests(Flow::Lost);
+        way.cut();
+        let cut = Instant::now();
+        encrypt().unwrap();
+        let until = within(GRACE + NO_LONG_WAIT, "the key is refused", || {
+            let began = Instant::now();
+            let refused = encrypt().is_err();
+            assert!(began.elapsed() < NO_LONG_WAIT, "{:?}", began.elapsed());
+            refused
+        });
+        // The last heartbeat came at most five seconds before the cut.
+        assert!(until > GRACE - Duration::from_secs(6), "{until:?}");
+        refused(encrypt(), RvError::DeviceError);
+        for call in [
+            token.find_objects(&note("none")).map(drop),
+            token.create_object(&note("none")).map(drop),
+            token.another_session().login(cryptoki::session::UserType::User, Some(&pin(USER_PIN))),
+        ] {
+            assert!(call.is_err(), "{call:?}");
+        }
+        let said = text(&world.keystead(&["sweep"]));
+        assert!(said.contains("cut off from its fleet"), "{said}");
+        assert!(cut.elapsed() < Duration::from_secs(60));
+        way.requests(Flow::Passes);
+        way.cut();
+        within(Duration::from_secs(15), "the key can be used", || encrypt().is_ok());
+        assert_eq!(token.decrypt(&Mechanism::AesEcb, key, &block).unwrap(), [7; 16]);
+        within(Duration::from_secs(15), "a note is made", || {
+            token.create_object(&note("n")).is_ok()
+        });
+    });
+}
+
+#[test]
+fn what_a_stopped_agent_knew_is_relied_on_for_the_grace_only() {
+    play(|world| {
+        let etcd = world.etcd();
+        world.join_etcd(&etcd.address(), "prod", "offline_grace = 10");
+        world.make_fleet();
+        let token = world.token();
+        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let encrypt = || token.encrypt(&Mechanism::AesEcb, key, &[7; 16]);
+        encrypt().unwrap();
+        let agent = world.agent().unwrap();
+        kill_process(agent, Signal::STOP).unwrap();
+        encrypt().unwrap();
+        within(GRACE + NO_LONG_WAIT, "the key is refused", || encrypt().is_err());
+        kill_process(agent, Signal::CONT).unwrap();
+        within(Duration::from_secs(20), "the key can be used", || encrypt().is_ok());
+    });
+}
+
+/// Sequence "the old page": what an agent knew that is gone is relied on no longer than it was, and the next one answers
+/// nothing before it has heard from etcd.
+#[test]
+fn the_page_of_an_agent_that_is_gone_lapses_and_the_next_serves_only_with_etcd() {
+    play(|world| {
+        let etcd = world.etcd();
+        let way = Proxy::to(&etcd.address());
+        world.join_etcd(&way.address(), "prod", "offline_grace = 10");
+        world.make_fleet();
+        let token = world.token();
+        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let encrypt = || token.encrypt(&Mechanism::AesEcb, key, &[7; 16]);
+        encrypt().unwrap();
+        way.requests(Flow::Lost);
+        way.cut();
+        world.kill_agent();
+        encrypt().unwrap();
+        within(GRACE + NO_LONG_WAIT, "the key is refused", || encrypt().is_err());
+        assert!(world.agent().is_none(), "no agent serves without etcd");
+        way.requests(Flow::Passes);
+        way.cut();
+        within(Duration::from_secs(30), "the key can be used", || encrypt().is_ok());
     });
 }

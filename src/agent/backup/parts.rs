@@ -154,7 +154,7 @@ impl BackupParts {
 }
 
 fn token_item(store: &OpenStore, id: Id, row: TokenRow) -> Result<Item> {
-    let (_, wrong) = store.cells.pins.of(id)?;
+    let wrong = store.wrong_pins(id)?;
     Ok(Item::Token(BackedUpToken {
         id,
         slot: row.slot,

@@ -13,6 +13,12 @@ use std::sync::{PoisonError, RwLockReadGuard};
 impl OpenStore {
     /// Applies a batch, and follows it before either is looked at.
     pub(crate) fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        if self.host.is_some() {
+            // Others go on reading meanwhile, who follow commits before they look at either.
+            let number = self.records.apply(batch)?;
+            drop(self.index()?);
+            return Ok(number);
+        }
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let number = self.records.apply(batch)?;
         let overtaken = number != index.number() + 1;
@@ -66,6 +72,9 @@ impl OpenStore {
             Changes::Unknown => {
                 self.page.all_moved();
                 self.question_logins();
+                if self.host.is_some() {
+                    self.adopt_tokens()?;
+                }
             }
         }
         Ok(())
@@ -77,6 +86,12 @@ impl OpenStore {
         watched.for_each(|(token, watched)| self.page.moved(token, watched));
         if key.starts_with(keyspace::TOKEN_PREFIX) {
             self.question_logins();
+        }
+        if self.host.is_some()
+            && let Some(token) = keyspace::counted_token(key)
+            && let Err(error) = self.adopt_token(token)
+        {
+            log::error!("the wrong PINs of token {token} are not noted beside the store: {error}");
         }
     }
 

@@ -113,11 +113,11 @@ impl Service {
         let entry = TokenEntry::decode(&row.entry)?;
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
         let pin = pin.ok_or(Reason::PinMissing)?;
-        let (_, wrong) = self.store.cells.pins.of(token)?;
+        let wrong = self.store.wrong_pins(token)?;
         if (if officer { wrong.0 } else { wrong.1 }) >= PIN_TRIES {
             return Err(Reason::PinLocked.into());
         }
-        let tries = self.store.cells.pins.count_attempt(token, officer)?;
+        let tries = self.store.count_try(token, officer)?;
         if tries > PIN_TRIES {
             return Err(Reason::PinLocked.into());
         }
@@ -128,7 +128,7 @@ impl Service {
             }
             return Err(Reason::PinIncorrect.into());
         }
-        self.store.cells.pins.reset(token, (officer, !officer))?;
+        self.store.reset_tries(token, officer)?;
         Ok(row)
     }
 

@@ -152,6 +152,13 @@ impl Service {
         if !self.greeted && !matches!(request, Request::Hello { .. }) {
             return Ok(Err(Reason::AgentRefuses.detail("the first request is a greeting")));
         }
+        let needs_nothing = matches!(
+            request,
+            Request::Hello { .. } | Request::Clock | Request::Troubles | Request::Forget { .. }
+        );
+        if !needs_nothing && let Err(error) = self.store.check_known() {
+            return Ok(Err(error));
+        }
         Ok(match request {
             Request::PutToken { token, expect, entry, slot, by, wipe, change } => {
                 match self.may_put(token, expect, by.as_ref(), &change) {
@@ -312,7 +319,7 @@ impl Service {
     }
 
     fn entry(&self, id: Id, row: TokenRow) -> Result<StoredToken> {
-        let (_, wrong) = self.store.cells.pins.of(id)?;
+        let wrong = self.store.wrong_pins(id)?;
         let TokenRow { slot, revision, entry, .. } = row;
         let read_only = !self.store.is_writable();
         Ok(StoredToken { id, slot, revision, entry, wrong, read_only })

@@ -7,6 +7,7 @@ mod connections;
 mod crash;
 mod custody;
 mod destroy;
+mod fleet;
 mod recovery;
 mod service;
 mod telling;
@@ -176,6 +177,7 @@ pub(crate) fn options() -> Options {
         idle,
         spare,
         patience,
+        offline_grace: Duration::from_secs(60),
         makes_way,
     }
 }

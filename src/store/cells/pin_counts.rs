@@ -96,6 +96,37 @@ impl PinCounts {
         Ok(number - FIRST_PIN)
     }
 
+    /// Returns the tokens that have a cell.
+    pub(crate) fn tokens(&self) -> Vec<Id> {
+        self.lock().pins.keys().copied().collect()
+    }
+
+    /// Has the cell of a slot count these wrong PINs of a token that other hosts may have made; durable with the next
+    /// sync. A token that was reserved there, and is not in the store, makes way.
+    pub(crate) fn adopt(&self, token: Id, slot: u32, (officer, user): (u8, u8)) -> Result<()> {
+        let number = FIRST_PIN.saturating_add(slot);
+        if number >= FIRST_ERASE {
+            return Err(damaged(self.file.path(), format_args!("there is no slot {slot}")));
+        }
+        let (mut counts, pin) = (self.lock(), PinCell { token, in_use: true, officer, user });
+        if counts.pins.get(&token) == Some(&(number, pin)) {
+            return Ok(());
+        }
+        let moved = counts.pins.get(&token).map(|(at, _)| *at).filter(|at| *at != number);
+        if let Some(at) = moved {
+            self.file.write(at, &Cell::Pin(None))?;
+            counts.vacant.insert(at);
+        }
+        counts.pins.retain(|_, (at, _)| *at != number);
+        self.write(&mut counts, number, pin)
+    }
+
+    /// Frees the slot of a token that stood in the store, and does not any more; durable with the next sync.
+    pub(crate) fn vacate_used(&self, token: Id) -> Result<()> {
+        let used = self.lock().pins.get(&token).filter(|(_, pin)| pin.in_use).map(|(at, _)| *at);
+        used.map_or(Ok(()), |number| self.forget(token, number))
+    }
+
     /// Compares the cells with the tokens that the store holds, after opening. A reservation that no token
     /// followed is free again; a token in use that the store does not know means that it lost it.
     pub(crate) fn reconcile(&self, known: &HashMap<Id, u32>) -> Result<()> {

@@ -128,6 +128,10 @@ impl Store for Etcd {
         self.opened.mirror().changes(since)
     }
 
+    fn tell(&self, changed: Box<dyn Fn() + Send + Sync>) {
+        self.opened.tell(changed);
+    }
+
     fn limits(&self) -> BatchLimits {
         let operations = MOST_OPERATIONS - OWN_OPERATIONS;
         let prefix = self.opened.connection.layout.prefix().len();

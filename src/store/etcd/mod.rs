@@ -28,4 +28,4 @@ mod revisions;
 pub(crate) use opening::{has_rows, open};
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

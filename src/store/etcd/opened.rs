@@ -31,6 +31,8 @@ pub(super) struct Opened {
     pub(super) wake: Notify,
     over: AtomicBool,
     failure: OnceLock<Error>,
+    /// Called after what the mirror has come to has changed.
+    told: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Opened {
@@ -44,6 +46,7 @@ impl Opened {
             wake: Notify::new(),
             over: AtomicBool::new(false),
             failure: OnceLock::new(),
+            told: OnceLock::new(),
         }
     }
 
@@ -64,7 +67,17 @@ impl Opened {
         let mut mirror = self.mirror_mut();
         mirror.apply(revision)?;
         self.show(mirror.state());
+        drop(mirror);
+        if let Some(told) = self.told.get() {
+            told();
+        }
         Ok(())
+    }
+
+    /// Has this called after each revision that is applied. The first who asks is told.
+    pub(super) fn tell(&self, changed: Box<dyn Fn() + Send + Sync>) {
+        // An opening has one agent.
+        let _ = self.told.set(changed);
     }
 
     /// Lets those go on who wait for what the mirror has come to.

@@ -128,6 +128,7 @@ impl Arguments {
             idle,
             spare,
             patience,
+            offline_grace: Duration::from_secs(config.offline_grace),
             makes_way,
         };
         let working = self.working();

@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// A fleet of hosts, each with a directory of its own, on one etcd.
-pub(in crate::store) struct Fleet {
+pub(crate) struct Fleet {
     server: Arc<member::Etcd>,
     prefix: String,
     identity: StoreIdentity,
@@ -52,7 +52,7 @@ impl Fleet {
     }
 
     /// Makes a fleet on the etcd that tests share; none where the test must be skipped, as there is no etcd.
-    fn new(test: &str) -> Option<Self> {
+    pub(crate) fn new(test: &str) -> Option<Self> {
         skip::has_all(test, &[member::ETCD, "etcdctl"]).then(Self::shared)
     }
 
@@ -81,7 +81,7 @@ impl Fleet {
     }
 
     /// Opens the store on a host.
-    pub(in crate::store) fn open(&self, host: &str) -> Etcd {
+    pub(crate) fn open(&self, host: &str) -> Etcd {
         self.try_open(host, &[self.server.address()]).unwrap()
     }
 
