@@ -54,7 +54,8 @@
 //!   *bad engine id*.
 //! * The PIN: `pin-source=file:/a/file` in the key's URI, or `PIN = …` in `openssl.cnf`.
 //! * `init = 1` in `openssl.cnf` for nginx, which takes the engine to be ready; `init = 0` otherwise, or every
-//!   program that reads the file opens the token.
+//!   program that reads the file opens the token. Where `OPENSSL_CONF` names the file, `nginx -t`, `-s reload` and
+//!   `-s stop` need it as the start does.
 //! * nginx takes all variables from its workers: where Keystead is configured by variables, say `env
 //!   KEYSTEAD_CONF;` and `env KEYSTEAD_STORE;` in `nginx.conf`, or each handshake hangs.
 //! * The file that `pin-source` names has the PIN and nothing else, no newline either.

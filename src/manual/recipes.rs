@@ -56,11 +56,20 @@
 //! curl --cacert www.pem https://localhost:8443/
 //! ```
 //!
+//! `keystead delete-material www` ends the key at once: the next handshake fails. An import of the same key, with
+//! `--expires` as before, and a reload bring it back. Each `nginx` on a command line, `-t`, `-s reload` and `-s stop`
+//! too, reads the server's configuration first, and so needs OpenSSL's as the start did.
+//!
+//! ```sh
+//! keystead delete-material www --pin-file pin
+//! keystead import www www.key --expires 397d --pin-file pin
+//! OPENSSL_CONF=$PWD/openssl.cnf nginx -c "$PWD/nginx.conf" -s reload
+//! ```
+//!
 //! Under systemd, `systemctl edit nginx` is the place of `Environment=` with `OPENSSL_CONF`, `KEYSTEAD_CONF` and
-//! `KEYSTEAD_STORE`; the latter two are not needed where the system's configuration and store are used. `keystead
-//! delete-material www` ends the key at once: the next handshake fails. An import of the same key, with `--expires` as
-//! before, and a reload bring it back: `nginx -c "$PWD/nginx.conf" -s reload`, under systemd `systemctl reload nginx`.
-//! `keystead disable www` stops it for a while, until `keystead enable www`, without a reload.
+//! `KEYSTEAD_STORE`, and `systemctl reload nginx` reloads; the latter two are not needed where the system's
+//! configuration and store are used. `keystead disable www` stops the key for a while, until `keystead enable www`,
+//! without a reload.
 //!
 //! Where Keystead is installed with its own user and group, the first lines and the two of `env` are left out, and
 //! `usermod -aG keystead www-data` takes the place of `group`.
