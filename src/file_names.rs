@@ -1,6 +1,8 @@
 //! The names of a store's files, as all parts that meet them know them.
 
-use std::path::Path;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 // The agent's own files, in its directory.
 
@@ -82,7 +84,8 @@ pub(crate) const SNAPSHOT_MADE: &str = "snapshot.new";
 /// The file that is given up on a full disk.
 pub const BALLAST: &str = "ballast";
 
-/// Returns whether a file is one of a store's own in that directory, or may become one, also where a link leads there.
+/// Returns whether a file is one of a store's own in that directory, or may become one, also where a link leads there, or
+/// where it is one under a second name.
 pub(crate) fn is_of_store(file: &Path, directory: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = file.parent().map(real).unwrap_or_default();
@@ -92,7 +95,22 @@ pub(crate) fn is_of_store(file: &Path, directory: &Path) -> bool {
         let within = file.strip_prefix(&directory).ok();
         let first = within.and_then(|within| within.components().next());
         first.is_some_and(|first| is_own(&first.as_os_str().to_string_lossy()))
-    })
+    }) || has_second_name(file, &directory)
+}
+
+/// Returns whether a file is one of a store's own in that directory, whatever it is called: device and inode are the same.
+fn has_second_name(file: &Path, directory: &Path) -> bool {
+    let identity = |it: Metadata| (it.dev(), it.ino());
+    let Ok(found) = fs::metadata(file).map(identity) else { return false };
+    let in_it = |folder: &Path| -> Vec<PathBuf> {
+        // Who may not list it cannot write in it either.
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let is_own = |path: &PathBuf| path.file_name().is_some_and(|it| is_own(&it.to_string_lossy()));
+    let own = in_it(directory).into_iter().filter(is_own);
+    let mut all = own.flat_map(|own| in_it(&own).into_iter().chain([own]));
+    all.any(|own| fs::symlink_metadata(own).map(identity).is_ok_and(|own| own == found))
 }
 
 /// Returns whether a file is the own one of any store that is there.
@@ -153,6 +171,15 @@ mod tests {
         assert!(is_of_store(&file, &store));
         assert!(!is_of_any_store(&file), "of a store there is more than one file");
         std::fs::create_dir(store.join("db")).unwrap();
+        std::fs::write(store.join("db/db"), "").unwrap();
+        std::fs::write(store.join("figures.prom"), "").unwrap();
+        for (own, second, expected) in
+            [("slots", "second", true), ("db/db", "third", true), ("figures.prom", "fourth", false)]
+        {
+            let second = place.path().join(second);
+            std::fs::hard_link(store.join(own), &second).unwrap();
+            assert_eq!(is_of_store(&second, &store), expected, "{own}");
+        }
         for own in [file, folder.join("db/db"), store.join("lock"), store.join("db/db")] {
             assert!(is_of_any_store(&own), "{}", own.display());
         }

@@ -5,7 +5,7 @@ use super::Log;
 use crate::file_names::is_of_any_store;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, lstat, open, rename};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, lstat, open, rename};
 use rustix::io::retry_on_intr;
 use rustix::process::geteuid;
 use rustix::stdio::stderr;
@@ -61,7 +61,7 @@ impl Sink {
     pub(super) fn check(&self) -> Result<(), String> {
         let (path, opened) = match self {
             Self::Stderr(_) => return Ok(()),
-            Self::File(path) => (path, append(path, OFlags::empty())),
+            Self::File(path) => (path, only_file(path)),
             Self::OwnFile(path) => (path, own_file(path)),
         };
         opened.map(drop).map_err(|error| format!("{}: {error}", path.display()))
@@ -72,7 +72,7 @@ impl Sink {
         let _written_or_not = match self {
             Self::Stderr(known) if known.is_some() && *known == identity() => to_stderr(line),
             Self::Stderr(_) => Ok(0),
-            Self::File(path) => with_room(path, |path| append(path, OFlags::empty()))
+            Self::File(path) => with_room(path, only_file)
                 .and_then(|file| sys::write_quietly(file, line.as_bytes())),
             Self::OwnFile(path) => {
                 with_room(path, own_file).and_then(|file| sys::write_quietly(file, line.as_bytes()))
@@ -132,18 +132,32 @@ fn append(path: &Path, more: OFlags) -> io::Result<OwnedFd> {
     Ok(open(path, flags, Mode::RUSR | Mode::WUSR)?)
 }
 
+/// Opens a file that is not called otherwise too: it may be a store's, or another program's.
+fn only_file(path: &Path) -> io::Result<OwnedFd> {
+    let file = append(path, OFlags::empty())?;
+    check_names(&fstat(&file)?).map(|()| file)
+}
+
+fn check_names(found: &Stat) -> io::Result<()> {
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    match is_file && found.st_nlink > 1 {
+        true => Err(io::Error::other("the file has another name too")),
+        false => Ok(()),
+    }
+}
+
 fn own_file(path: &Path) -> io::Result<OwnedFd> {
     let file = append(path, OFlags::NOFOLLOW).map_err(|error| match error.raw_os_error() {
         Some(libc::ELOOP) => io::Error::other("it is a symbolic link"),
         _ => error,
     })?;
     let found = fstat(&file)?;
+    check_names(&found)?;
     let refused = |why: &str| Err(io::Error::other(why));
     match FileType::from_raw_mode(found.st_mode) {
         FileType::RegularFile if found.st_uid != geteuid().as_raw() => {
             refused("the file belongs to another user")
         }
-        FileType::RegularFile if found.st_nlink > 1 => refused("the file has another name too"),
         FileType::RegularFile if found.st_mode & OTHERS_WRITE != 0 => {
             refused("others can write in the file")
         }
@@ -242,6 +256,9 @@ mod tests {
         }
         fs::hard_link(&path, name("second")).unwrap();
         assert!(asked(&path).unwrap_err().contains("another name"));
+        let configured = Sink::configured(Log::File(path.clone()));
+        configured.write("a line in another's file\n");
+        assert!(configured.check().unwrap_err().contains("another name"));
         fs::remove_file(name("second")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o620)).unwrap();
         assert!(asked(&path).unwrap_err().contains("others can write"));
