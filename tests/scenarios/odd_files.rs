@@ -57,6 +57,10 @@ fn a_pipe_with_a_name_is_refused_wherever_a_file_is_read_and_not_waited_for() {
         let _token = world.token();
         let pin = path("pin");
         fs::write(&pin, USER_PIN).unwrap();
+        for words in [&["generate", "pair", "--type", "EC"][..], &["generate", "seals"]] {
+            let done = world.keystead(&[words, &["--pin-file", &pin]].concat());
+            assert!(done.status.success(), "{done:?}");
+        }
         for arguments in [
             &["list", "--config", &pipe][..],
             &["list", "--module", &pipe],
@@ -66,6 +70,10 @@ fn a_pipe_with_a_name_is_refused_wherever_a_file_is_read_and_not_waited_for() {
             &["import-many", &pipe, "--pin-file", &pin],
             &["import-many", &folder, "--pin-file", &pin],
             &["migrate", "--from", &pipe, "--pin-file", &pin],
+            &["sign", "pair", &pipe, "--pin-file", &pin],
+            &["seal", "seals", &pipe, "--pin-file", &pin],
+            &["open", &pipe, "--pin-file", &pin],
+            &["restore", &pipe, "--check", "--passphrase-file", &pin],
         ] {
             let done = within_time(world.keystead_command(arguments));
             let said = [done.stdout, done.stderr].concat();

@@ -4,7 +4,7 @@
 use crate::ending::AtASignal;
 use crate::global::folder_of;
 use crate::{Failure, Global, output, standard};
-use keystead::internal::sys;
+use keystead::internal::{plain_file, sys};
 use rustix::io::Errno;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
@@ -37,7 +37,7 @@ impl Input {
             }
             // Without the buffer that the standard library keeps and does not wipe.
             true => (sys::inherited(0), "standard input".into()),
-            false => (File::open(path), path.to_owned()),
+            false => (plain_file::open_named(path), path.to_owned()),
         };
         // A folder can be opened, and fails when it is read.
         let readable = file.and_then(|file| match file.metadata()?.is_dir() {
