@@ -283,16 +283,29 @@ fn a_dry_run_says_of_keys_with_one_name_what_the_run_does() {
         let import = ["import", "d", waits.to_str().unwrap(), "--new", "--format", "raw"];
         works(&with_pin(world, &import));
         make("d", "04");
-        let results = |more: &[&str]| -> Vec<String> {
-            let rows = rows(&other.migrate(world, Place::Files, more));
-            let results = rows.iter().map(|row| row["result"].as_str().unwrap());
-            results.map(|result| result.replace("to be copied", "copied")).collect()
-        };
+        let results = |more: &[&str]| results(&other.migrate(world, Place::Files, more));
         let promised = results(&["--dry-run", "--json"]);
         // The files have chance names: whichever key comes first has its names.
         let copied = promised.iter().filter(|result| *result == "copied").count();
         assert!((2..=3).contains(&copied), "{promised:?}");
         assert_eq!(results(&["--json"]), promised);
+    });
+}
+
+#[test]
+fn a_dry_run_promises_what_is_there_twice_once() {
+    play(|world| {
+        let other = Other::made(world);
+        write_open(&other, 2);
+        let _token = world.token();
+        let results = |place, more: &[&str]| results(&other.migrate(world, place, more));
+        for place in [Place::Files, Place::Module] {
+            let promised = results(place, &["--dry-run", "--json"]);
+            assert_eq!(promised.iter().filter(|result| *result == "copied").count(), 2);
+            assert_eq!(promised.iter().filter(|result| *result == "there already").count(), 2);
+        }
+        let promised = results(Place::Files, &["--dry-run", "--json"]);
+        assert_eq!(results(Place::Files, &["--json"]), promised);
     });
 }
 
@@ -461,7 +474,6 @@ impl Other {
 
 /// Makes what [`MADE`] says, and a certificate.
 fn fill(other: &Other) {
-    let folder = std::path::Path::new(&other.configuration).parent().unwrap();
     let aes = ["--keygen", "--key-type", "AES:32", "--label"];
     other.tool(&[&aes, &["aes", "--id", "10", "--sensitive"][..]].concat());
     other.tool(&[&aes, &["aes-out", "--id", "11", "--extractable"][..]].concat());
@@ -477,16 +489,24 @@ fn fill(other: &Other) {
         let out: &[&str] = if label.ends_with("out") { &["--extractable"] } else { &[] };
         other.tool(&[&pair, out].concat());
     }
+    write_open(other, 1);
+}
+
+/// Writes a note and a certificate into the other token, so many times.
+fn write_open(other: &Other, times: usize) {
+    let folder = std::path::Path::new(&other.configuration).parent().unwrap();
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    fs::write(file("note"), "a note").unwrap();
-    let data = ["--write-object", &file("note"), "--type", "data", "--label", "note"];
-    other.tool(&[&data, &["--application-label", "notes", "--private"][..]].concat());
-    let [key, der] = ["ca.key", "ca.der"].map(file);
+    let [note, key, der] = ["note", "ca.key", "ca.der"].map(file);
+    fs::write(&note, "a note").unwrap();
     let request =
         ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let subject = ["-subj", "/CN=a name", "-outform", "der", "-keyout", &key, "-out", &der];
     other.run("openssl", &[&request[..], &subject].concat());
-    other.tool(&["--write-object", &der, "--type", "cert", "--label", "ca", "--id", "17"]);
+    let data = ["--write-object", &note, "--type", "data", "--label", "note"];
+    for _ in 0..times {
+        other.tool(&[&data, &["--application-label", "notes", "--private"][..]].concat());
+        other.tool(&["--write-object", &der, "--type", "cert", "--label", "ca", "--id", "17"]);
+    }
 }
 
 fn text_of(world: &World, name: &str) -> String {
@@ -506,6 +526,13 @@ fn works(done: &Output) -> String {
 fn rows(done: &Output) -> Vec<Value> {
     let read = serde_json::from_slice(&done.stdout);
     read.unwrap_or_else(|error| panic!("{error}: {done:?}"))
+}
+
+/// The results of a run in order; of a dry run those that a run has.
+fn results(done: &Output) -> Vec<String> {
+    let rows = rows(done);
+    let results = rows.iter().map(|row| row["result"].as_str().unwrap());
+    results.map(|result| result.replace("to be copied", "copied")).collect()
 }
 
 fn row<'a>(rows: &'a [Value], label: &str, class: &str) -> &'a Value {

@@ -30,6 +30,8 @@ pub(super) struct Writer<'a> {
     names: Vec<KeyNames>,
     /// The wrapped material of those, which is the same for the same material.
     tried: HashSet<Vec<u8>>,
+    /// The objects that hide nothing and would be copied, each by the attributes by which it is known.
+    tried_open: Vec<Vec<Attribute>>,
 }
 
 /// The names by which the token finds the custom key that an import is for.
@@ -63,8 +65,8 @@ impl<'a> Writer<'a> {
         let names = names.collect();
         there.retain(is_taken);
         let passing = Passing::make(session)?;
-        let tried = HashSet::new();
-        Ok(Self { session, dry_run, passing, transport: None, there, names, tried })
+        let (tried, tried_open) = (HashSet::new(), Vec::new());
+        Ok(Self { session, dry_run, passing, transport: None, there, names, tried, tried_open })
     }
 
     /// Copies an object, and says what became of it.
@@ -96,13 +98,17 @@ impl<'a> Writer<'a> {
     }
 
     /// Copies an object that hides nothing.
-    fn open(&self, object: &SourceObject) -> Result<Outcome, Failure> {
+    fn open(&mut self, object: &SourceObject) -> Result<Outcome, Failure> {
         let identity = [object.identity(), vec![Attribute::Token(true)]].concat();
-        if !self.session.find_objects(&identity)?.is_empty() {
+        if self.tried_open.contains(&identity) || !self.session.find_objects(&identity)?.is_empty()
+        {
             return Ok(Outcome::There(None));
         }
         let template = [object.template(), vec![Attribute::Token(!self.dry_run)]].concat();
         let made = self.session.create_object(&template)?;
+        if self.dry_run {
+            self.tried_open.push(identity);
+        }
         self.done(made, || Ok(None))
     }
 
