@@ -10,6 +10,7 @@ use super::audit::{AuditEvent, Fact};
 use super::backup::{BackedUpCell, BackedUpRecord, BackedUpToken, Backup, check_of};
 use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
+use super::outlets::Outlets;
 use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
 use super::shred_layer;
@@ -24,8 +25,9 @@ use crate::store::cells::{self, EraseCell, NewContent, StoreIdentity};
 use crate::store::{self, Cells, Need, Put, Store, files};
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The outcome of a restoration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +50,14 @@ pub struct How<'a> {
     pub clock: Arc<dyn Clock>,
     /// The time that the store's agent lets erasures wait: with any grace, what has expired is left to it.
     pub grace: Seconds,
+    /// The program that is run for each line of the audit log, if one is.
+    pub on_event: Option<PathBuf>,
+    /// The socket that each line of the audit log is sent to, if one is.
+    pub audit_syslog: Option<PathBuf>,
 }
+
+/// The time in which the places that are told of events have to take those of a restoration.
+const TELLING: Duration = Duration::from_secs(10);
 
 /// Puts a backup into the store that `lock` holds, which must be empty. Fails without a change where it
 /// is not.
@@ -63,7 +72,7 @@ pub fn restore(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> 
 }
 
 fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
-    let How { living, clock, grace } = how;
+    let How { living, clock, grace, on_event, audit_syslog } = how;
     upgrade_for_restoration(lock)?;
     let own = survey(lock, content)?;
     let other = living.map(|living| cells_of(living, content)).transpose()?;
@@ -80,7 +89,10 @@ fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
         Some(cells) => plan.beside_its_cells(lock, &cells)?,
         None => plan.in_empty(lock, other.map_or(0, |other| other.identity.incarnation))?,
     }
-    plan.tell(lock, clock)?;
+    let outlets = Arc::new(Outlets::begin(on_event, audit_syslog, |_| 0));
+    let told = plan.tell(lock, clock, Arc::clone(&outlets));
+    outlets.end_within(TELLING);
+    told?;
     Ok(plan.restored)
 }
 
@@ -241,9 +253,9 @@ impl<'a> RestorePlan<'a> {
     }
 
     /// Opens the store as an agent does, and has the restoration in its audit log.
-    fn tell(&self, lock: &Lock, clock: Arc<dyn Clock>) -> Result<()> {
+    fn tell(&self, lock: &Lock, clock: Arc<dyn Clock>, outlets: Arc<Outlets>) -> Result<()> {
         let store = Arc::new(OpenStore::open_at(lock.directory(), lock.records(), clock)?);
-        let mut writer = Writer::open(store)?;
+        let mut writer = Writer::open_telling(store, outlets)?;
         for token in self.tokens.keys() {
             writer.note(Fact::of_token(AuditEvent::Restored, *token))?;
         }

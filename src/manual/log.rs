@@ -18,8 +18,9 @@
 //! | `stderr`, `stderr:debug` | to standard error |
 //! | `debug` | the same as `stderr:debug` |
 //!
-//! The file is made with mode 0600. One that is there already must be a regular file of the user's own, with
-//! no other name, that no other user can write; no link is followed. An agent that the process starts logs
+//! The file is made with mode 0600, and none that has a second name is written: it may be a store's. One that the variable
+//! names and that is there already must be a regular file of the user's own, that no other user can write; no link to it
+//! is followed. An agent that the process starts logs
 //! there too, unless the configuration says where. A log that cannot be written fails no call: a terminal
 //! and `keystead doctor` say why. A set-uid program minds no variable.
 //!
@@ -34,10 +35,12 @@
 //! # A line
 //!
 //! ```text
-//! 2027-01-15T08:00:00Z WARN  pkcs11-tool[4242] C_Login in session 0x10000: 0xa0, the PIN is wrong: the user of token 46dad7c3729b4858
+//! 2027-01-15T08:00:00Z WARN  pkcs11-tool[4242] C_Login in session
+//!     0x10000: 0xa0, the PIN is wrong: the user of token
+//!     46dad7c3729b4858
 //! ```
 //!
-//! Time (UTC), level, program and process (`keystead-agent` for an agent), and what happened, in at most
+//! It is one line. Time (UTC), level, program and process (`keystead-agent` for an agent), and what happened, in at most
 //! 4096 bytes. What would break the line or steer a terminal is escaped. A token is called by its serial
 //! number, with which the identity begins that the agent uses; a key by its key ID and alias.
 //!
@@ -51,8 +54,10 @@
 //! says what is in the way. The very file that was looked at is run: a script finds itself as `/proc/self/fd/…`, so let it
 //! name its own files by absolute paths. The same is asked of a configuration that names a program or a module (`on_event`,
 //! `agent`, `module`), but that directories may be open to all that keep each user's files to that user, as `/tmp` does.
-//! One that runs for 10 s is ended. What it leaves in its process group is ended with it, and it ends with the agent.
-//! Under systemd it is confined as the agent is: it has no network.
+//! One that runs for 10 s is ended. What it leaves in its process group is ended with it, and it ends with the agent. Of an
+//! agent that is killed (SIGKILL, the kernel where memory ends) it ends too, but what it has started goes on: the kernel
+//! ties a process to its parent alone. systemd ends that too, as all of a unit. Under systemd it is confined as the
+//! agent is: it has no network.
 //!
 //! `audit_syslog` names a socket, usually `/dev/log`: each line is sent there as one datagram with priority
 //! `authpriv.info` and the name `keystead`, for syslog and journald.
@@ -62,8 +67,8 @@
 //! (`keystead_events_lost_total` in the metrics) and has a warning in the log, the first and every thousandth; it is not
 //! told again. The count goes on from the metrics file that an earlier agent left. An agent does not end for idleness
 //! before all is told; one that is told to end gives what waits half a second, for which the next one waits, and counts the
-//! rest. What `keystead restore` writes into the log is told by no agent. An agent that is killed
-//! tells nothing of what waited, and does not count it. So the audit log stays the record; what is told is for a person who is to know soon.
+//! rest. `keystead restore` tells what it writes into the log itself, and gives it ten seconds; what is not told by then is in
+//! no count. An agent that is killed tells nothing of what waited, and does not count it. So the audit log stays the record; what is told is for a person who is to know soon.
 //!
 //! # Metrics
 //!
@@ -76,7 +81,9 @@
 //! audit log tells it, and the alarm has the interval, here 30 days and a day more, and the key IDs of those that have it:
 //!
 //! ```text
-//! time() - keystead_newest_version_timestamp_seconds{key_id=~"0190…|0191…"} > 31 * 86400
+//! time() -
+//!     keystead_newest_version_timestamp_seconds{key_id=~"0190…|0191…"}
+//!     > 31 * 86400
 //! ```
 //!
 //! `keystead show` says which interval a key has, and when it is due.

@@ -90,6 +90,24 @@ fn what_is_not_told_any_more_when_an_agent_ends_is_counted_and_the_next_one_coun
 }
 
 #[test]
+fn a_restoration_is_told_by_the_one_who_restores() {
+    play(|world| {
+        let place = Place::new();
+        let told = place.path("told");
+        let hook = place.hook(&format!("cat >> {}", told.display()));
+        world.token();
+        with_backup(world, "backup");
+        world.end_agent();
+        fs::rename(world.store(), world.path("before")).unwrap();
+        world.configure(&format!("on_event = {hook:?}"));
+        with_backup(world, "restore");
+        let log = fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
+        assert!(log.contains("\"event\":\"restored\""), "{log}");
+        assert_eq!(fs::read_to_string(&told).unwrap(), log, "no agent has run");
+    });
+}
+
+#[test]
 fn a_program_that_others_can_write_is_not_run_and_doctor_says_so() {
     play(|world| {
         let place = Place::new();
@@ -162,9 +180,12 @@ fn no_file_of_a_store_is_written_for_metrics_or_the_log() {
         world.token();
         world.end_agent();
         let cells = world.store().join("slots");
-        let before = fs::read(&cells).unwrap();
-        for key in ["metrics", "log"] {
-            world.configure(&format!("{key} = {cells:?}\nlog_level = \"debug\""));
+        let (before, second) = (fs::read(&cells).unwrap(), world.path("second"));
+        fs::hard_link(&cells, &second).unwrap();
+        for (key, file) in
+            [("metrics", &cells), ("log", &cells), ("metrics", &second), ("log", &second)]
+        {
+            world.configure(&format!("{key} = {file:?}\nlog_level = \"debug\""));
             for command in ["tokens", "doctor"] {
                 let refused = world.keystead(&[command]);
                 let said = [refused.stdout, refused.stderr].concat();
@@ -228,11 +249,7 @@ fn the_figures_tell_pins_backups_versions_and_the_audit_log() {
         let wrong = world.path("wrong");
         let refused = world.keystead(&["list", "--pin-file", wrong.to_str().unwrap()]);
         assert!(!refused.status.success());
-        fs::write(world.path("passphrase"), "correct horse battery").unwrap();
-        let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
-        let backup = ["backup", file.to_str().unwrap(), "--passphrase-file"];
-        let done = world.keystead(&[&backup[..], &[passphrase.to_str().unwrap()]].concat());
-        assert!(done.status.success(), "{done:?}");
+        with_backup(world, "backup");
         // The last figures are written when the agent ends.
         world.end_agent();
         let said = fs::read_to_string(&figures).unwrap();
@@ -321,6 +338,16 @@ impl Place {
         fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
         file
     }
+}
+
+/// Runs a command with a backup of the store's.
+fn with_backup(world: &World, command: &str) {
+    let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
+    fs::write(&passphrase, "correct horse battery").unwrap();
+    let words =
+        [command, file.to_str().unwrap(), "--passphrase-file", passphrase.to_str().unwrap()];
+    let done = world.keystead(&words);
+    assert!(done.status.success(), "{done:?}");
 }
 
 /// Returns the findings of `keystead doctor`.

@@ -132,7 +132,12 @@ impl Outlets {
 
     /// Tells what waits, for a short time, and ends.
     pub(crate) fn end(&self) {
-        self.queues.iter().for_each(|queue| queue.close(LAST));
+        self.end_within(LAST);
+    }
+
+    /// Tells what waits, for so long at most, and ends.
+    pub(crate) fn end_within(&self, time: Duration) {
+        self.queues.iter().for_each(|queue| queue.close(time));
         self.queues.iter().for_each(Queue::join);
     }
 }

@@ -6,6 +6,7 @@ use crate::agent::backup::Backup;
 use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
 use crate::agent::restore::{How, Restored, restore};
+use crate::clock::Clock;
 use crate::erasure::{Erasure, Tombstone};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -40,8 +41,13 @@ fn elsewhere(content: &[u8], living: Option<&Path>) -> (World, Restored) {
 
 fn restored_in(world: &World, content: &[u8], living: Option<&Path>) -> Result<Restored> {
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
-    let how = How { living, clock: world.clock.clone(), grace: world.grace };
+    let how = untold(living, world.clock.clone(), world.grace);
     restore(&lock.with_records(world.records()), &Backup::decode(content).unwrap(), how)
+}
+
+/// A restoration of which nobody is told.
+fn untold(living: Option<&Path>, clock: Arc<dyn Clock>, grace: Seconds) -> How<'_> {
+    How { living, clock, grace, on_event: None, audit_syslog: None }
 }
 
 /// A world with a custom key and an object, and its backup.
@@ -168,7 +174,7 @@ fn a_living_store_says_what_it_has_erased_since() {
     let Claim::Ours(lock) = claim(directory.path()).unwrap() else { panic!("served") };
     let content = Backup::decode(&content).unwrap();
     let (living, clock) = (stranger.path(), stranger.clock.clone());
-    let refused = restore(&lock, &content, How { living: Some(&living), clock, grace: 0 });
+    let refused = restore(&lock, &content, untold(Some(&living), clock, 0));
     assert_eq!(reason(refused), Reason::OtherStore);
     assert!(!directory.path().join("db").exists());
 }
@@ -306,7 +312,7 @@ fn a_backup_with_a_cell_that_no_store_has_is_refused() {
             .for_each(|it| it.number = number);
         let directory = tempfile::tempdir().unwrap();
         let Claim::Ours(lock) = claim(directory.path()).unwrap() else { panic!("served") };
-        let how = How { living: None, clock: Arc::new(FixedClock::at(START)), grace: 0 };
+        let how = untold(None, Arc::new(FixedClock::at(START)), 0);
         assert_eq!(reason(restore(&lock, &content, how)), Reason::BackupDamaged);
         assert!(!directory.path().join("db").exists());
         crate::presence::check_place(directory.path()).unwrap();

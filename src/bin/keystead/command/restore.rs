@@ -62,7 +62,9 @@ impl Arguments {
         directory::make_all(&config, None)?;
         let lock = lock(&directory)?.with_records(config.store);
         let living = self.erased_in.as_deref();
-        let how = How { living, clock: Arc::new(SystemClock), grace };
+        let (on_event, audit_syslog) = (config.on_event, config.audit_syslog);
+        let clock = Arc::new(SystemClock);
+        let how = How { living, clock, grace, on_event, audit_syslog };
         let restored = restore(&lock, &content, how).map_err(explain)?;
         show(global, "restored, as it was at", &content, restored)
     }
