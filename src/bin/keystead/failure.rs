@@ -1,17 +1,19 @@
 //! The message of a command that fails: an error, and a hint where there is something to do.
 
-use crate::colours;
+mod command_line;
+mod telling;
+
+pub(crate) use telling::{asks_for_json, speak_json};
+
 use crate::outcome::Outcome;
-use keystead::internal::config::{STORE_VARIABLE, logging};
+use keystead::internal::config::STORE_VARIABLE;
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::key::pin::PIN_LENGTH;
-use keystead::internal::text::{escaped, harmless};
-use serde_json::json;
+use keystead::internal::text::escaped;
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::LazyLock;
 
 /// The hint where nothing better is known.
@@ -81,6 +83,11 @@ impl Failure {
     /// The same failure, of that thing.
     pub(crate) fn within(&self, thing: impl Display) -> Self {
         Self { error: format!("{thing}: {}", self.error), hint: self.hint.clone(), ..*self }
+    }
+
+    /// The same failure, of that thing, where it says anything.
+    pub(crate) fn within_unless_silent(self, thing: impl Display) -> Self {
+        if self.error.is_empty() { self } else { self.within(thing) }
     }
 
     /// The same failure, with whose it was after it.
@@ -161,62 +168,6 @@ impl Failure {
             false => Self::new(error),
         }
     }
-
-    /// The failure of a command line that clap refuses.
-    pub(crate) fn of_command_line(said: &clap::Error) -> Self {
-        let text = said.render().to_string();
-        let Some(text) = text.strip_prefix("error: ") else {
-            let _unread = said.print();
-            return Self::silent(Outcome::Usage);
-        };
-        let text = text.split("\nFor more information").next().unwrap_or(text);
-        let hint = "`keystead help COMMAND` shows what a command takes";
-        Self::new(text.trim_end()).hint(hint).with_outcome(Outcome::Usage)
-    }
-
-    /// Prints it on standard error, and the exit status. Where standard error is closed it is
-    /// lost.
-    pub(crate) fn end(self, as_json: bool) -> ExitCode {
-        let status = if self.fine { 0 } else { self.outcome.status() };
-        if !self.error.is_empty() {
-            logging::repeat(&self.error);
-            let text = if as_json { self.json() } else { self.text() };
-            let _unread = io::stderr().lock().write_all(text.as_bytes());
-        }
-        ExitCode::from(status)
-    }
-
-    fn text(&self) -> String {
-        let [error, hint] = words(colours::are_wanted(&io::stderr()));
-        let advice = self.advice().map(without_steering);
-        let hint = advice.map(|advice| format!("keystead: {hint} {advice}\n"));
-        format!("keystead: {error} {}\n{}", without_steering(&self.error), hint.unwrap_or_default())
-    }
-
-    /// Returns it as JSON on a line: its code and status, and the same words.
-    fn json(&self) -> String {
-        let (code, status) = (self.outcome.code(), self.outcome.status());
-        let mut error = json!({
-            "code": code, "status": status, "message": self.error, "hint": self.advice(),
-        });
-        if let (Some(left), Some(members)) = (self.tries_left, error.as_object_mut()) {
-            members.insert("tries_left".to_owned(), left.into());
-        }
-        format!("{}\n", json!({ "error": error }))
-    }
-
-    fn advice(&self) -> Option<&str> {
-        let otherwise = (!self.otherwise.is_empty()).then_some(self.otherwise);
-        self.hint.as_deref().or(otherwise)
-    }
-}
-
-/// The words before an error and its hint, on a terminal in colours.
-const fn words(in_colours: bool) -> [&'static str; 2] {
-    match in_colours {
-        true => ["\u{1b}[1;31merror:\u{1b}[0m", "\u{1b}[1;36mhint:\u{1b}[0m"],
-        false => ["error:", "hint:"],
-    }
 }
 
 impl From<Error> for Failure {
@@ -291,11 +242,6 @@ fn without_numbers(text: &str) -> String {
 /// The separator of an error and its remedy, where the store and its agent have told both.
 const CURE: &str = "; ";
 
-/// Returns lines in which nothing steers a terminal: names in them come from files and command lines.
-fn without_steering(text: &str) -> String {
-    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
-}
-
 /// Returns whether a configuration is wrong because the command line is.
 fn of_command_line(text: &str) -> bool {
     text.contains("--store: ")
@@ -369,6 +315,7 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::telling::ERROR;
     use super::{Failure, Outcome};
     use keystead::internal::error::Reason;
     use std::io;
@@ -395,9 +342,10 @@ mod tests {
     #[test]
     fn no_name_in_an_error_steers_a_terminal_or_makes_a_line() {
         let gone = io::Error::from_raw_os_error(2);
-        let said = Failure::of_file("/a\u{1b}[31m\nkeystead: b".as_ref(), &gone).text();
+        let text = |failure: Failure| failure.text(ERROR, false);
+        let said = text(Failure::of_file("/a\u{1b}[31m\nkeystead: b".as_ref(), &gone));
         assert!(!said.contains('\u{1b}') && said.lines().count() == 2, "{said}");
-        let said = Failure::new("it is \u{1b}[31m").hint("a\u{202e}b").text();
+        let said = text(Failure::new("it is \u{1b}[31m").hint("a\u{202e}b"));
         assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
     }
 

@@ -65,11 +65,9 @@ pub struct CommandLine {
 
 fn main() -> ExitCode {
     logging::begin();
+    failure::speak_json(failure::asks_for_json(std::env::args_os()));
     let done = uri::check_command_line(std::env::args_os()).and_then(|()| run());
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.end(std::env::args_os().any(|word| word == "--json")),
-    }
+    done.map_or_else(Failure::end, |()| ExitCode::SUCCESS)
 }
 
 /// Returns the definition of the whole command line.
@@ -81,6 +79,7 @@ fn run() -> Result<(), Failure> {
     let parsed = definition().try_get_matches();
     match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(CommandLine { global, command }) => {
+            failure::speak_json(global.json);
             if global.quiet {
                 output::be_quiet();
             }
@@ -93,7 +92,9 @@ fn run() -> Result<(), Failure> {
         }
         // Help and version, which are no failure.
         Err(said) if !said.use_stderr() => output::text(said.render()),
-        Err(said) => Err(Failure::of_command_line(&said)),
+        Err(said) => {
+            Err(Failure::of_command_line(&said, &definition(), std::env::args_os().skip(1)))
+        }
     }
 }
 

@@ -31,9 +31,24 @@ pub(crate) fn be_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
+/// Returns whether that is so.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// Writes a line about what was done, unless that is not wanted.
 pub(crate) fn done(said: impl Display) -> Result<(), Failure> {
-    if QUIET.load(Ordering::Relaxed) { Ok(()) } else { line(said) }
+    if is_quiet() { Ok(()) } else { line(said).map_err(though_done) }
+}
+
+/// Writes what was done as JSON.
+pub(crate) fn done_json(value: &impl Serialize) -> Result<(), Failure> {
+    json(value).map_err(though_done)
+}
+
+/// The failure of a report that is lost: what it tells of stands, and is not to be done again.
+pub(crate) fn though_done(failure: Failure) -> Failure {
+    failure.within_unless_silent("it is done, but that could not be told")
 }
 
 /// Writes a value as JSON.
