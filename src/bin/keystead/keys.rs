@@ -220,7 +220,7 @@ impl ListedKey {
     /// Tells what was done to it, or shows it as JSON.
     pub(crate) fn report(&self, global: &Global, done: &str) -> Result<(), Failure> {
         match global.json {
-            true => output::json(&self.json),
+            true => output::done_json(&self.json),
             false => output::done(format_args!("{done}: {}", self.shown)),
         }
     }

@@ -72,7 +72,7 @@ impl Arguments {
         let file = self.out.display().to_string();
         match (is_standard(&self.out), global.json) {
             (true, _) => {}
-            (false, true) => output::json(&json!({
+            (false, true) => output::done_json(&json!({
                 "file": file, "tokens": tokens, "custom_keys": custom_keys, "other_objects": others,
                 "damaged": damaged.iter().map(Id::to_string).collect::<Vec<_>>(),
             }))?,

@@ -181,7 +181,7 @@ fn none(key: &ListedKey) -> Failure {
 fn report(global: &Global, done: &str, key: &ListedKey, issuers: usize) -> Result<(), Failure> {
     let shown = &key.shown;
     if global.json {
-        return output::json(&json!({
+        return output::done_json(&json!({
             "alias": shown.alias, "key_id": shown.key_id, "certificate": done, "issuers": issuers,
         }));
     }

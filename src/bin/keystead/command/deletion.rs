@@ -40,7 +40,7 @@ impl ScheduleDeletion {
         set(global, &session, &key, at, "deletion scheduled")?;
         match (uses, global.json) {
             (RecentUses::Unused, _) | (_, true) => Ok(()),
-            (uses, false) => output::line(uses),
+            (uses, false) => output::line(uses).map_err(output::though_done),
         }
     }
 }
@@ -73,6 +73,6 @@ fn set(
         (None, false) => {
             output::done(format_args!("{done}: {} is {}", now.shown, now.shown.status))
         }
-        (_, true) => output::json(&now.json),
+        (_, true) => output::done_json(&now.json),
     }
 }

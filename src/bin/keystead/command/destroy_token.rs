@@ -42,7 +42,7 @@ impl Arguments {
         match global.json {
             true => {
                 let report = json!({ "label": label, "serial": serial, "records": records });
-                output::json(&report)
+                output::done_json(&report)
             }
             false => output::done(format_args!(
                 "destroyed: {label} (serial number {serial}) and the {records} objects in it"

@@ -85,6 +85,15 @@ pub(crate) struct Arguments {
     description: Option<String>,
 }
 
+/// A custom key that has got its material.
+struct BroughtKey {
+    key: ListedKey,
+    /// What was done, in a word or more.
+    done: &'static str,
+    /// Set where its public half has become an object of its own.
+    readable: bool,
+}
+
 /// Says of material that came again, and never expires now, where that is not what was asked for.
 fn say_endless(before: &Shown, asked: Option<ExpiryArgument>) -> Result<(), Failure> {
     let had = match before.expires {
@@ -134,8 +143,14 @@ impl Arguments {
         match &target {
             Some(key) if self.dry_run => self.compare(global, &session, key, &import, &material),
             _ => {
-                let key = self.bring(global, &session, &import, &material, begun)?;
-                self.bring_certificates(global, &session, &key, &certificates)
+                let brought = self.bring(&session, &import, &material, begun)?;
+                // Before anything is told: where that fails, all is done.
+                let certificates = self.bring_certificates(&session, &brought.key, &certificates);
+                self.report(global, &import, &brought)?;
+                match certificates? {
+                    Some(said) if !global.json => output::done(said),
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -180,12 +195,11 @@ impl Arguments {
 
     fn bring(
         &self,
-        global: &Global,
         session: &Session,
         import: &ImportRequest,
         material: &SourceMaterial,
         begun: Timestamp,
-    ) -> Result<ListedKey, Failure> {
+    ) -> Result<BroughtKey, Failure> {
         let by = importing::import_key(session, self.with.as_ref())?;
         if import.target.is_none() {
             let lost = ListedKey::all(session)?.into_iter().filter(ListedKey::is_lost);
@@ -201,34 +215,40 @@ impl Arguments {
             _ => "imported",
         };
         let readable = !self.no_public_key && public_key::make_beside(session, &key)?;
+        Ok(BroughtKey { key, done, readable })
+    }
+
+    /// Tells what was imported.
+    fn report(
+        &self,
+        global: &Global,
+        import: &ImportRequest,
+        BroughtKey { key, done, readable }: &BroughtKey,
+    ) -> Result<(), Failure> {
         key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))?;
         if let (Some(before), None, false) = (import.target, key.shown.expires, global.json) {
             say_endless(&before.shown, self.expires)?;
         }
-        if readable && !global.json {
-            output::done(public_key::READABLE)?;
+        match *readable && !global.json {
+            true => output::done(public_key::READABLE),
+            false => Ok(()),
         }
-        Ok(key)
     }
 
-    /// Puts the certificates that came with a private key beside it.
+    /// Puts the certificates that came with a private key beside it, and returns what became of them.
     fn bring_certificates(
         &self,
-        global: &Global,
         session: &Session,
         key: &ListedKey,
         came: &[Vec<u8>],
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<String>, Failure> {
         if came.is_empty() || self.no_certificates {
-            return Ok(());
+            return Ok(None);
         }
         let said = certificates::bring(session, key, came).map_err(|failure| {
             failure.also("the key has been imported; --no-certificates imports nothing else")
         })?;
-        match global.json {
-            true => Ok(()),
-            false => output::done(said),
-        }
+        Ok(Some(said))
     }
 
     fn compare(

@@ -96,7 +96,7 @@ impl Arguments {
         }
         let Report { json, expires, name, .. } = delivered?;
         match file {
-            Some(_) if global.json => output::text(json),
+            Some(_) if global.json => output::text(json).map_err(output::though_done),
             Some(file) => output::done(format_args!(
                 "made, {name}, expires {expires}: {}, ID {} ({})",
                 printable(&self.label),

@@ -42,7 +42,7 @@ impl Arguments {
             let removed = Entry::of(&session, &key)?;
             key.destroy(&session)?;
             return match global.json {
-                true => output::json(&removed.told()),
+                true => output::done_json(&removed.told()),
                 false => output::done(format_args!("removed: {}", printable(&removed.label))),
             };
         }

@@ -45,7 +45,9 @@ impl Arguments {
         let (label, serial) = (&self.label, id.serial());
         self.check_only(&slots, &serial, officer.bytes())?;
         match global.json {
-            true => output::json(&json!({ "label": label, "serial": serial, "custody": custody })),
+            true => {
+                output::done_json(&json!({ "label": label, "serial": serial, "custody": custody }))
+            }
             false => output::done(format_args!("initialised: {label} (serial number {serial})")),
         }
     }

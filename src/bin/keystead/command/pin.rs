@@ -111,9 +111,9 @@ fn log_in_officer(
 fn report(global: &Global, token: &OpenToken, done: &str, whose: &str) -> Result<(), Failure> {
     let (label, serial) = (token.info.label(), token.info.serial_number());
     match global.json {
-        true => {
-            output::json(&json!({ "label": label, "serial": serial, "pin": whose, "done": done }))
-        }
+        true => output::done_json(
+            &json!({ "label": label, "serial": serial, "pin": whose, "done": done }),
+        ),
         false => output::done(format_args!(
             "{done}: the {whose}'s PIN of {label} (serial number {serial})"
         )),

@@ -27,11 +27,11 @@ impl Arguments {
         let lock = lock.with_records(config.store);
         let recovered = recover(&lock).map_err(|error| hopeless(error.into()))?;
         if global.json {
-            return output::json(&report(recovered.unwrap_or_default()));
+            return output::done_json(&report(recovered.unwrap_or_default()));
         }
         match recovered {
             None => output::text("nothing is lost, and nothing was changed\n"),
-            Some(recovered) => output::text(text(&recovered)),
+            Some(recovered) => output::text(text(&recovered)).map_err(output::though_done),
         }
     }
 }

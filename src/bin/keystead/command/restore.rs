@@ -160,7 +160,7 @@ fn show(global: &Global, done: &str, content: &Backup, it: Restored) -> Result<(
     let taken = exact_timestamp(content.store.taken)?;
     let Restored { tokens, custom_keys, others, erased } = it;
     if global.json {
-        return output::json(&json!({
+        return output::done_json(&json!({
             "taken": taken, "tokens": tokens, "custom_keys": custom_keys,
             "other_objects": others, "erased_since": erased,
         }));

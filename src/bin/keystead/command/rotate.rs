@@ -87,7 +87,7 @@ fn overdue(global: &Global, session: &Session) -> Result<(), Failure> {
         }
     }
     if global.json {
-        return output::json(&rotated.iter().map(|key| &key.json).collect::<Vec<_>>());
+        return output::done_json(&rotated.iter().map(|key| &key.json).collect::<Vec<_>>());
     }
     if rotated.is_empty() {
         return output::done("nothing is overdue");

@@ -122,7 +122,7 @@ pub(crate) fn report(
     let (shown, file) = (&key.shown, out.display());
     match (is_standard(out), global.json) {
         (true, _) => Ok(()),
-        (false, true) => output::json(&json!({
+        (false, true) => output::done_json(&json!({
             "alias": shown.alias, "key_id": shown.key_id, "bytes": bytes, "file": file.to_string(),
         })),
         (false, false) => output::done(format_args!("{done}, {bytes} bytes, {shown}: {file}")),

@@ -135,7 +135,7 @@ fn is_wrong(error: &cryptoki::error::Error) -> bool {
 fn report(global: &Global, done: &str, key: &ListedKey, file: &Path) -> Result<(), Failure> {
     let (shown, file) = (&key.shown, file.display());
     match global.json {
-        true => output::json(&json!({
+        true => output::done_json(&json!({
             "alias": shown.alias, "key_id": shown.key_id, "done": done, "file": file.to_string(),
         })),
         false => output::done(format_args!("{done}: {shown}: {file}")),

@@ -20,10 +20,11 @@ impl Arguments {
                 .into());
         };
         match global.json {
-            true => output::json(&json!({ "erased": erased, "ended": ended })),
+            true => output::done_json(&json!({ "erased": erased, "ended": ended })),
             false => output::text(format_args!(
                 "erased the material of custom keys: {erased}\nended ordinary keys: {ended}\n"
-            )),
+            ))
+            .map_err(output::though_done),
         }
     }
 }

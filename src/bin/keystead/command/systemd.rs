@@ -88,7 +88,7 @@ impl Arguments {
         match global.json {
             true => {
                 let report = units.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
-                output::json(&report.collect::<Map<String, Value>>())
+                output::done_json(&report.collect::<Map<String, Value>>())
             }
             false => {
                 units.iter().try_for_each(|(name, _)| output::done(format_args!("wrote {name}")))

@@ -79,7 +79,7 @@ impl Arguments {
         let form = form.to_possible_value().map_or(String::new(), |it| it.get_name().into());
         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         match global.json {
-            true => output::json(&json!({
+            true => output::done_json(&json!({
                 "form": form, "key_type": kind.called(bits), "key_bits": bits,
                 "import_key_type": public.name(), "import_key_bits": public.bits(), "files": names,
             })),

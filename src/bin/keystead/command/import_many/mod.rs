@@ -17,7 +17,7 @@ use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
-use crate::{Failure, Global, certificates, public_key};
+use crate::{Failure, Global, certificates, output, public_key};
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -101,10 +101,14 @@ impl Arguments {
         let by = importing::import_key(&session, self.with.as_ref())?;
         let mut jobs = self.looked_at(&session, &by, entries)?;
         let wrong = refused(&jobs);
-        if wrong == 0 || self.keep_going {
+        let imports = wrong == 0 || self.keep_going;
+        if imports {
             self.import(&session, &by, &mut jobs)?;
         }
-        report(global, &jobs)?;
+        report(global, &jobs).map_err(|failure| match imports {
+            true => output::though_done(failure),
+            false => failure,
+        })?;
         match refused(&jobs) {
             0 => Ok(()),
             _ if wrong > 0 && !self.keep_going => {

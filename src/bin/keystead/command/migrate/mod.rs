@@ -13,7 +13,7 @@ mod writer;
 
 use crate::client::{SessionMode, TokenArguments};
 use crate::pin::OtherTokenPin;
-use crate::{Failure, Global};
+use crate::{Failure, Global, output};
 use module::ModuleToken;
 use report::{left, report};
 use softhsm::SoftHsmToken;
@@ -59,7 +59,10 @@ impl Arguments {
         let mut writer = Writer::new(&session, self.dry_run)?;
         let rows: Vec<_> =
             objects.iter().map(|object| writer.row(source.as_mut(), object)).collect();
-        report(global, &rows)?;
+        report(global, &rows).map_err(|failure| match self.dry_run {
+            true => failure,
+            false => output::though_done(failure),
+        })?;
         match left(&rows) {
             0 => Ok(()),
             many => Err(Failure::new(format_args!("{many} of {} are not copied", rows.len()))
