@@ -11,7 +11,8 @@
 use regex::Regex;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data, Redactions};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -131,7 +132,9 @@ impl Play {
     fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("keystead-transcript.").tempdir().unwrap();
         for (name, text) in [("pin", "12345678"), ("so-pin", "87654321"), ("wrong-pin", "wrong")] {
-            fs::write(directory.path().join(name), format!("{text}\n")).unwrap();
+            let file = directory.path().join(name);
+            fs::write(&file, format!("{text}\n")).unwrap();
+            fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
         }
         Self(directory)
     }
@@ -139,7 +142,7 @@ impl Play {
     /// Returns the text that a command prints, and its status where it fails.
     fn said(&self, command: &str) -> String {
         let output = Command::new("setsid")
-            .args(["--wait", "bash", "-c", &format!("exec 2>&1; {command}")])
+            .args(["--wait", "bash", "-c", &format!("exec 2>&1; umask 077; {command}")])
             .current_dir(&self.0)
             .env("HOME", self.0.path())
             .env("PATH", format!("{}:{}", PROGRAM.path().display(), std::env::var("PATH").unwrap()))

@@ -66,7 +66,9 @@
 //! the machine's owner.
 //!
 //! `keystead` takes no PIN from its arguments, which every user of the machine can read, and refuses a
-//! PKCS#11 URI that holds one (`pin-value`) without repeating it; nor does it run a program for a PIN. A variable
+//! PKCS#11 URI that holds one (`pin-value`) without repeating it; nor does it run a program for a PIN. A file with a PIN or passphrase that others than its
+//! owner and group can read, or others than its owner write, is taken with a warning, which `--quiet` leaves out: the
+//! secrets of containers are so by default (`defaultMode: 0400` makes them one's own). A variable
 //! that `env:NAME` names is overwritten where `/proc` shows it, and removed, while the command line is
 //! read; until then, and in the program that set it, its user and root can read it. The agent inherits no
 //! variable of its starter's but those of the log.

@@ -4,8 +4,9 @@ use crate::rig::play;
 use crate::rig::token::USER_PIN;
 use crate::rig::world::{World, eventually};
 use cryptoki::object::Attribute;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 #[test]
@@ -92,6 +93,35 @@ fn a_uri_says_which_token_and_where_its_pin_is() {
             assert!(!said.status.success(), "{wrong}");
             assert!(String::from_utf8_lossy(&said.stderr).contains("there is no token"), "{wrong}");
         }
+    });
+}
+
+#[test]
+fn a_pins_file_that_others_can_read_or_write_is_warned_of() {
+    play(|world| {
+        let _token = world.token();
+        let pin = world.path("pin");
+        fs::write(&pin, format!("{USER_PIN}\n")).unwrap();
+        let named = format!("pkcs11:token=a%20token?pin-source=file:{}", pin.display());
+        let place = pin.to_str().unwrap();
+        for (mode, is_open) in
+            [(0o600, false), (0o640, false), (0o644, true), (0o620, true), (0o602, true)]
+        {
+            fs::set_permissions(&pin, Permissions::from_mode(mode)).unwrap();
+            for arguments in [["list", "--pin-file", place], ["list", "--token", &named]] {
+                let done = with_module(world, &arguments).output().unwrap();
+                let said = String::from_utf8_lossy(&done.stderr).into_owned();
+                assert!(done.status.success(), "{said}");
+                let warning = format!("keystead: warning: {place}: others can");
+                assert_eq!(said.starts_with(&warning), is_open, "{mode:o}: {said}");
+                assert_eq!(said.contains(&format!("`chmod g-w,o= {place}`")), is_open, "{said}");
+            }
+        }
+        let json = with_module(world, &["list", "--json", "--pin-file", place]).output().unwrap();
+        let warning: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+        assert!(warning["warning"]["message"].as_str().unwrap().contains("others can"));
+        let quiet = with_module(world, &["list", "-q", "--pin-file", place]).output().unwrap();
+        assert!(quiet.status.success() && quiet.stderr.is_empty(), "{quiet:?}");
     });
 }
 

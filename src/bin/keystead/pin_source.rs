@@ -2,11 +2,16 @@
 //! environment, a credential of systemd's.
 
 use crate::Failure;
+use crate::explain::quoted_path;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use keystead::internal::plain_file;
 use keystead::internal::sys::take_variable;
+use keystead::internal::text::escaped;
 use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
@@ -102,9 +107,26 @@ fn table() -> MutexGuard<'static, Vec<(String, Zeroizing<Vec<u8>>)>> {
 }
 
 fn from_file(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    plain_file::open_named(file)
-        .and_then(first_line)
-        .map_err(|error| Failure::of_file(file, &error))
+    let open = plain_file::open_named(file);
+    let line = open.and_then(|open| {
+        warn_of_others(file, &open.metadata()?);
+        first_line(open)
+    });
+    line.map_err(|error| Failure::of_file(file, &error))
+}
+
+/// Permissions by which others than the owner and the group may read a file, or others than the owner write it.
+const OPEN: u32 = 0o026;
+
+/// Warns where others can read a PIN or passphrase in its file, or put another in its place. It is taken all the same: a
+/// container's secrets are readable within it by all.
+fn warn_of_others(file: &Path, found: &Metadata) {
+    if found.is_file() && found.mode() & OPEN != 0 {
+        let name = escaped(file.as_os_str().as_bytes());
+        Failure::new(format_args!("{name}: others can read or write this file"))
+            .hint(format_args!("`chmod g-w,o= {}`", quoted_path(file)))
+            .warn();
+    }
 }
 
 /// The longest line that is read for a PIN, in bytes.
