@@ -231,7 +231,7 @@ impl ImportRequest<'_> {
                 Failure::refused("the custom key awaits its deletion")
                     .hint("`keystead cancel-deletion` keeps it")
             }
-            (Some(RvError::MechanismInvalid), _) => Failure::new(
+            (Some(RvError::MechanismInvalid), _) => Failure::refused(
                 "this import key takes no material in that form",
             )
             .hint("`keystead import-key --form` says which an import key takes: oaep unless told"),

@@ -186,7 +186,7 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
     material.truncate(length);
     match kind.class {
         CKO_PRIVATE_KEY => {
-            Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name))
+            Err(Failure::refused(format_args!("PEM of {label} is no {} key", kind.name))
                 .hint(TYPE_SAYS))
         }
         _ => Ok(material),
@@ -203,8 +203,8 @@ pub(crate) fn check_type(pkcs8: &Secret, kind: &Kind) -> Result<(), Failure> {
     match kinds::named_in(pkcs8.expose()) {
         Some(found) if !kinds::named(found).is_some_and(is) => {
             let name = kind.name;
-            Err(Failure::new(format_args!("the private key is of type {found}, and not {name}"))
-                .hint(TYPE_SAYS))
+            let message = format_args!("the private key is of type {found}, and not {name}");
+            Err(Failure::refused(message).hint(TYPE_SAYS))
         }
         None if kind.class != CKO_PRIVATE_KEY => {
             if let Some(curve) = other_curve(pkcs8.expose()) {

@@ -60,7 +60,7 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn unknown() -> Failure {
-    Failure::new("OpenSSH has no keys of this type")
+    Failure::refused("OpenSSH has no keys of this type")
         .hint("it has RSA, P-256, P-384, P-521 and Ed25519; --format pem prints every key")
 }
 

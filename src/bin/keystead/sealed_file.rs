@@ -107,7 +107,7 @@ impl<'a> Chunker<'a> {
     ) -> Result<Self, Failure> {
         let shown = &key.shown;
         if shown.key_type != "AES" {
-            return Err(Failure::new(format_args!("{shown} is no AES key"))
+            return Err(Failure::refused(format_args!("{shown} is no AES key"))
                 .hint("only AES keys seal: `keystead generate ALIAS` makes one"));
         }
         match key.material(session)?.as_slice() {

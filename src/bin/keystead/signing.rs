@@ -261,14 +261,7 @@ impl Scheme {
 
     /// Returns the mechanism for a digest, and what it is given.
     fn of_digest(&self, digest: &[u8]) -> Result<(Mechanism<'static>, Vec<u8>), Failure> {
-        let size = self.digest_size()?;
-        if digest.len() != size {
-            let message = format_args!("the digest has {} bytes", digest.len());
-            return Err(Failure::new(message).hint(format_args!(
-                "one by this hash has {size}, raw or in hexadecimal; --hash names another"
-            )));
-        }
-        Ok(match self.algorithm {
+        let made = match self.algorithm {
             Algorithm::RsaPkcs1 => (Mechanism::RsaPkcs, [self.hash.digest_info, digest].concat()),
             Algorithm::RsaPss => (Mechanism::RsaPkcsPss(self.pss()), digest.to_vec()),
             Algorithm::Ecdsa => (Mechanism::Ecdsa, digest.to_vec()),
@@ -276,7 +269,15 @@ impl Scheme {
                 return Err(Failure::usage("keys of this type sign data, and no digests")
                     .hint("leave --digest out, and name the file itself"));
             }
-        })
+        };
+        let size = self.digest_size()?;
+        if digest.len() != size {
+            let message = format_args!("the digest has {} bytes", digest.len());
+            return Err(Failure::new(message).hint(format_args!(
+                "one by this hash has {size}, raw or in hexadecimal; --hash names another"
+            )));
+        }
+        Ok(made)
     }
 
     /// Returns the size of a digest in bytes.

@@ -115,8 +115,8 @@ fn key_in(
     match (format, is_private, said) {
         (None | Some(Format::Pem), Some(false), Some(said)) if KeyFile::is_one(text) => {
             let name = said.name;
-            Err(Failure::new(format_args!("there is a private key in it, and no {name} key"))
-                .hint(material::TYPE_SAYS))
+            let message = format_args!("there is a private key in it, and no {name} key");
+            Err(Failure::refused(message).hint(material::TYPE_SAYS))
         }
         (Some(Format::Raw), Some(true), _) | (None | Some(Format::Pem), Some(true) | None, _) => {
             KeyFile::read(text, passphrase)

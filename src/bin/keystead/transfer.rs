@@ -267,14 +267,13 @@ fn split(blob: &[u8], size: usize) -> Result<(Vec<u8>, Option<Vec<u8>>), Failure
 
 /// Returns the failure of a form that import keys of another type take.
 fn other_type(public: &PublicHalf) -> Failure {
-    Failure::new(format_args!("an import key of type {} takes no such form", public.name())).hint(
-        match public {
+    Failure::refused(format_args!("an import key of type {} takes no such form", public.name()))
+        .hint(match public {
             PublicHalf::Rsa(_) => "ml-kem and ml-kem-joined are for ML-KEM import keys",
             PublicHalf::MlKem(_) => {
                 "it takes ml-kem and ml-kem-joined; the other forms are for RSA"
             }
-        },
-    )
+        })
 }
 
 fn check_length(material: &Secret, most: usize) -> Result<(), Failure> {
