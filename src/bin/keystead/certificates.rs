@@ -10,8 +10,9 @@ use keystead::internal::lc::digest::{Digest, Hash};
 use keystead::internal::lc::x509;
 use keystead::internal::text::harmless;
 use pkcs11_sys::CKA_CERTIFICATE_CATEGORY;
-use x509_cert::certificate::Certificate;
+use x509_cert::certificate::{Certificate, Version};
 use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
 use x509_cert::spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 
@@ -89,9 +90,28 @@ impl KeptCertificate {
     }
 
     /// Returns whether another one has its issuer's name, which is not its own, and the key by which it is signed.
-    fn is_issued_by(&self, other: &Self) -> bool {
+    fn is_signed_by(&self, other: &Self) -> bool {
         self.names_issuer(other)
             && x509::is_signed_by(&self.der, &other.der).is_ok_and(|is_signed| is_signed)
+    }
+
+    /// The same, where that one is an authority's.
+    fn is_issued_by(&self, other: &Self) -> bool {
+        other.is_authority() && self.is_signed_by(other)
+    }
+
+    /// Returns whether its key may sign certificates (RFC 5280, 4.2.1.9 and 4.2.1.3). One of a version before the third
+    /// cannot say.
+    fn is_authority(&self) -> bool {
+        let told = self.parsed.tbs_certificate();
+        let constraints = told.get_extension::<BasicConstraints>();
+        let usage = told.get_extension::<KeyUsage>();
+        let is_ca = match constraints {
+            Ok(Some((_, constraints))) => constraints.ca,
+            Ok(None) => told.version() != Version::V3,
+            Err(_) => false,
+        };
+        is_ca && usage.is_ok_and(|usage| usage.is_none_or(|(_, usage)| usage.key_cert_sign()))
     }
 
     /// The attributes of its object, but those by which its key is found.
@@ -168,8 +188,16 @@ impl Chain {
         match chain.others.first() {
             Some(other) => {
                 let (subject, key) = (harmless(&other.subject().to_string()), &key.shown);
-                let is_forged = chain.certificates.iter().any(|it| it.names_issuer(other));
-                Err(match is_forged {
+                let above = |is_it: fn(&KeptCertificate, &KeptCertificate) -> bool| {
+                    chain.certificates.iter().any(|it| is_it(it, other))
+                };
+                let (signed, named) =
+                    (above(KeptCertificate::is_signed_by), above(KeptCertificate::names_issuer));
+                Err(match named {
+                    true if signed => Failure::refused(format_args!(
+                        "{subject} has signed for {key}, and is no authority's certificate (CA:FALSE)"
+                    ))
+                    .hint("no client takes such a chain: ask who issued it"),
                     true => Failure::refused(format_args!(
                         "{subject} has the name of an issuer of {key}, and did not sign for it"
                     ))
