@@ -1,9 +1,12 @@
 //! # Backups
 //!
-//! ```text
-//! keystead backup FILE                    while the store is in use; asks for a passphrase
-//! keystead restore FILE --check           reads it to its end, and says what is in it
-//! keystead restore FILE --store DIRECTORY into an empty store, on this machine or another
+//! ```sh
+//! # while the store is in use; asks for a passphrase
+//! keystead backup FILE
+//! # reads it to its end, and says what is in it
+//! keystead restore FILE --check
+//! # into an empty store, on this machine or another
+//! keystead restore FILE --store DIRECTORY
 //! ```
 //!
 //! A backup is one moment of a whole store, between two commits: its tokens, with their PINs and how

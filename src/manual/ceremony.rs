@@ -1,10 +1,11 @@
 //! # The import ceremony
 //!
 //! ```text
-//!  the token's side                         the owner's side, without a token
-//!  keystead import-key --out import.pem ──▶ keystead wrap key --for import.pem --out key.wrapped
-//!  keystead import payroll key.wrapped  ◀──
-//!      --wrapped oaep-sha256 --with "import key"
+//!  the token's side             the owner's side, without a token
+//!  keystead import-key      ──▶ keystead wrap key --for import.pem
+//!      --out import.pem             --out key.wrapped
+//!  keystead import payroll  ◀──
+//!      key.wrapped --wrapped oaep-sha256 --with "import key"
 //! ```
 //!
 //! The import key is an RSA pair of 2048, 3072 or 4096 bits, or with `--type` an ML-KEM pair (below). Its
@@ -31,19 +32,22 @@
 //! wrapped for an RSA pair; of ML-KEM (FIPS 203) no such way is known.
 //!
 //! ```text
-//!  keystead import-key --type ml-kem-768    keystead wrap key --for import.pem --out key
-//!      --out import.pem                 ──▶
-//!  keystead import payroll              ◀── key.transport, the KEM ciphertext
-//!      key.transport key.wrapped            key.wrapped, the material
-//!      --wrapped ml-kem --with "import key"
+//!  keystead import-key      ──▶ keystead wrap key --for import.pem
+//!      --type ml-kem-768            --out key
+//!      --out import.pem
+//!  keystead import payroll  ◀── key.transport, the KEM ciphertext
+//!      key.transport            key.wrapped, the material
+//!      key.wrapped --wrapped ml-kem --with "import key"
 //! ```
 //!
 //! The owner encapsulates a secret of 32 bytes under the public half, which is the transport key, and wraps the
 //! material with it. OpenSSL 3.5 does that too:
 //!
 //! ```text
-//!  openssl pkeyutl -encap -pubin -inkey import.pem -out key.transport -secret transport
-//!  openssl enc -id-aes256-wrap-pad -iv A65959A6 -in key -out key.wrapped \
+//!  openssl pkeyutl -encap -pubin -inkey import.pem \
+//!      -out key.transport -secret transport
+//!  openssl enc -id-aes256-wrap-pad -iv A65959A6 \
+//!      -in key -out key.wrapped \
 //!      -K "$(od -An -v -tx1 transport | tr -d ' \n')"
 //! ```
 //!
@@ -131,13 +135,15 @@
 //! 22 bytes stand before it: here of ML-KEM-768, and of ML-DSA-65.
 //!
 //! ```sh
-//! (printf '\x30\x54\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x04\x02'
+//! (printf '\x30\x54\x02\x01\x00\x30\x0b\x06\x09'
+//!  printf '\x60\x86\x48\x01\x65\x03\x04\x04\x02'
 //!  printf '\x04\x42\x80\x40'; cat seed) > key.der
-//! (printf '\x30\x34\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12'
+//! (printf '\x30\x34\x02\x01\x00\x30\x0b\x06\x09'
+//!  printf '\x60\x86\x48\x01\x65\x03\x04\x03\x12'
 //!  printf '\x04\x22\x80\x20'; cat seed) > key.der
 //! ```
 //!
-//! The last byte of the first line is `\x01` of ML-KEM-512, `\x03` of ML-KEM-1024, `\x11` of ML-DSA-44 and `\x13` of
+//! The last byte of the second line is `\x01` of ML-KEM-512, `\x03` of ML-KEM-1024, `\x11` of ML-DSA-44 and `\x13` of
 //! ML-DSA-87.
 //!
 //! # The transfer file of Azure Key Vault
@@ -145,7 +151,11 @@
 //! ```json
 //! {
 //!   "schema_version": "1.0.0",
-//!   "header": { "kid": "…", "alg": "dir", "enc": "CKM_RSA_AES_KEY_WRAP" },
+//!   "header": {
+//!     "kid": "…",
+//!     "alg": "dir",
+//!     "enc": "CKM_RSA_AES_KEY_WRAP"
+//!   },
 //!   "ciphertext": "base64url, padding left out",
 //!   "generator": "keystead 0.1.0"
 //! }

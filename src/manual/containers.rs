@@ -5,13 +5,17 @@
 //!
 //! ```sh
 //! tests/package
-//! podman build --tag keystead --file .packaging/Containerfile target/package
+//! podman build --tag keystead --file .packaging/Containerfile \
+//!     target/package
 //! run() {
-//!     podman run --rm --read-only --cap-drop all --user 4242:0 --group-add 10001 \
-//!         --volume keystead-records:/var/lib/keystead --volume keystead-agent:/var/lib/keystead-agent \
+//!     podman run --rm --read-only --cap-drop all --user 4242:0 \
+//!         --group-add 10001 \
+//!         --volume keystead-records:/var/lib/keystead \
+//!         --volume keystead-agent:/var/lib/keystead-agent \
 //!         --volume "$PWD/secrets:/secrets:ro" "$@"
 //! }
-//! run keystead init LABEL --so-pin-file /secrets/so-pin --pin-file /secrets/pin
+//! run keystead init LABEL --so-pin-file /secrets/so-pin \
+//!     --pin-file /secrets/pin
 //! run --detach --name keystead keystead
 //! podman exec keystead keystead list --pin-file /secrets/pin
 //! ```
@@ -45,8 +49,12 @@
 //! * Of this image the module, the configuration and, where it uses p11-kit, the module's file:
 //!
 //! ```text
-//! COPY --from=keystead /usr/lib/x86_64-linux-gnu/pkcs11/libkeystead.so /usr/lib/x86_64-linux-gnu/pkcs11/
-//! COPY --from=keystead /usr/share/p11-kit/modules/keystead.module /usr/share/p11-kit/modules/
+//! COPY --from=keystead \
+//!     /usr/lib/x86_64-linux-gnu/pkcs11/libkeystead.so \
+//!     /usr/lib/x86_64-linux-gnu/pkcs11/
+//! COPY --from=keystead \
+//!     /usr/share/p11-kit/modules/keystead.module \
+//!     /usr/share/p11-kit/modules/
 //! COPY --from=keystead /etc/keystead/config.toml /etc/keystead/
 //! ```
 //!

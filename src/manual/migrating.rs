@@ -1,9 +1,12 @@
 //! # From another token
 //!
-//! ```text
-//! keystead migrate --from /usr/lib/…/other.so --dry-run    says what would be copied; changes nothing
-//! keystead migrate --from /usr/lib/…/other.so              copies through PKCS#11
-//! keystead migrate --from /var/lib/softhsm/tokens          copies out of SoftHSM's files
+//! ```sh
+//! # what would be copied; changes nothing
+//! keystead migrate --from /usr/lib/…/other.so --dry-run
+//! # through PKCS#11
+//! keystead migrate --from /usr/lib/…/other.so
+//! # out of SoftHSM's files
+//! keystead migrate --from /var/lib/softhsm/tokens
 //! ```
 //!
 //! The other token is only read. It is chosen by `--from-token`, where there are several; its user's PIN comes

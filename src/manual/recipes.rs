@@ -14,10 +14,12 @@
 //! export KEYSTEAD_CONF=$PWD/config.toml KEYSTEAD_STORE=$PWD/store
 //! echo 'group = "www-data"' > "$KEYSTEAD_CONF"
 //! keystead init web --so-pin-file so-pin --pin-file pin
-//! openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out www.key
-//! openssl req -x509 -new -key www.key -subj /CN=localhost -addext subjectAltName=DNS:localhost \
-//!     -days 397 -out www.pem
-//! keystead import www www.key --new --type EC --expires 397d --pin-file pin
+//! openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
+//!     -out www.key
+//! openssl req -x509 -new -key www.key -subj /CN=localhost \
+//!     -addext subjectAltName=DNS:localhost -days 397 -out www.pem
+//! keystead import www www.key --new --type EC --expires 397d \
+//!     --pin-file pin
 //! ```
 //!
 //! The key and its certificate are made where it is safe to do so. Keep `www.key` offline or destroy it: only the
@@ -36,6 +38,7 @@
 //! MODULE_PATH = $MODULE
 //! init = 1
 //! END
+//! key="token=web;object=www;pin-source=file:$PWD/pin"
 //! cat > nginx.conf << END
 //! user www-data;
 //! env KEYSTEAD_CONF;
@@ -47,7 +50,7 @@
 //!     server {
 //!         listen 127.0.0.1:8443 ssl;
 //!         ssl_certificate $PWD/www.pem;
-//!         ssl_certificate_key "engine:pkcs11:pkcs11:token=web;object=www;pin-source=file:$PWD/pin";
+//!         ssl_certificate_key "engine:pkcs11:pkcs11:$key";
 //!         location / { return 200 "welcome\n"; }
 //!     }
 //! }
@@ -82,23 +85,28 @@
 //! ```sh
 //! keystead init authority --so-pin-file so-pin --pin-file pin
 //! export GNUTLS_PIN="$(cat pin)"
-//! p11tool --provider "$MODULE" --batch --login --generate-privkey ecc --curve secp384r1 \
-//!     --label root --outfile root.pub pkcs11:token=authority
-//! printf '%s\n' 'cn = "Our authority"' ca cert_signing_key crl_signing_key 'expiration_days = 3650' \
-//!     'crl_next_update = 30' > root.cfg
-//! certtool --provider "$MODULE" --generate-self-signed --template root.cfg \
-//!     --load-privkey 'pkcs11:token=authority;object=root;type=private' --outfile root.pem
+//! p11tool --provider "$MODULE" --batch --login \
+//!     --generate-privkey ecc --curve secp384r1 --label root \
+//!     --outfile root.pub pkcs11:token=authority
+//! printf '%s\n' 'cn = "Our authority"' ca cert_signing_key \
+//!     crl_signing_key 'expiration_days = 3650' 'crl_next_update = 30' \
+//!     > root.cfg
+//! root='pkcs11:token=authority;object=root;type=private'
+//! certtool --provider "$MODULE" --generate-self-signed \
+//!     --template root.cfg --load-privkey "$root" --outfile root.pem
 //! ```
 //!
 //! A server makes its key and asks; the authority answers.
 //!
 //! ```sh
-//! printf '%s\n' 'cn = localhost' 'dns_name = localhost' tls_www_server signing_key \
-//!     'expiration_days = 397' > www.cfg
+//! printf '%s\n' 'cn = localhost' 'dns_name = localhost' \
+//!     tls_www_server signing_key 'expiration_days = 397' > www.cfg
 //! certtool --generate-privkey --key-type ecdsa --outfile www.key
-//! certtool --generate-request --load-privkey www.key --template www.cfg --outfile www.csr
-//! certtool --provider "$MODULE" --generate-certificate --load-request www.csr --template www.cfg \
-//!     --load-ca-certificate root.pem --load-ca-privkey 'pkcs11:token=authority;object=root;type=private' \
+//! certtool --generate-request --load-privkey www.key \
+//!     --template www.cfg --outfile www.csr
+//! certtool --provider "$MODULE" --generate-certificate \
+//!     --load-request www.csr --template www.cfg \
+//!     --load-ca-certificate root.pem --load-ca-privkey "$root" \
 //!     --outfile www.pem
 //! openssl verify -CAfile root.pem www.pem
 //! ```
@@ -106,8 +114,9 @@
 //! What it signed can be revoked.
 //!
 //! ```sh
-//! certtool --provider "$MODULE" --generate-crl --load-certificate www.pem --template root.cfg \
-//!     --load-ca-certificate root.pem --load-ca-privkey 'pkcs11:token=authority;object=root;type=private' \
+//! certtool --provider "$MODULE" --generate-crl \
+//!     --load-certificate www.pem --template root.cfg \
+//!     --load-ca-certificate root.pem --load-ca-privkey "$root" \
 //!     --outfile root.crl
 //! ```
 //!
@@ -118,11 +127,13 @@
 //!
 //! ```sh
 //! keystead init code --so-pin-file so-pin --pin-file pin
-//! keystead import releases releases.key --new --type RSA --pin-file pin \
-//!     --expires "$(date -u -d "$(openssl x509 -noout -enddate -in releases.pem | cut -d= -f2)" +%FT%TZ)"
-//! osslsigncode sign -pkcs11module "$MODULE" \
-//!     -key "pkcs11:token=code;object=releases;pin-source=file:$PWD/pin" \
-//!     -certs releases.pem -h sha256 -in setup.exe -out setup-signed.exe
+//! end=$(openssl x509 -noout -enddate -in releases.pem | cut -d= -f2)
+//! keystead import releases releases.key --new --type RSA \
+//!     --expires "$(date -u -d "$end" +%FT%TZ)" --pin-file pin
+//! key="token=code;object=releases;pin-source=file:$PWD/pin"
+//! osslsigncode sign -pkcs11module "$MODULE" -key "pkcs11:$key" \
+//!     -certs releases.pem -h sha256 -in setup.exe \
+//!     -out setup-signed.exe
 //! keystead show releases --pin-file pin
 //! ```
 //!
@@ -134,7 +145,8 @@
 //! ```sh
 //! keystead init backups --so-pin-file so-pin --pin-file pin
 //! keystead generate nightly --pin-file pin --rotate-every 90
-//! tar -C documents -cz . | keystead seal nightly --out documents.tar.gz.sealed --pin-file pin
+//! tar -C documents -cz . | keystead seal nightly \
+//!     --out documents.tar.gz.sealed --pin-file pin
 //! ```
 //!
 //! It opens also after the key was rotated. The whole store is backed up under a passphrase, without which the
@@ -143,7 +155,8 @@
 //! ```sh
 //! keystead rotate nightly --pin-file pin
 //! mkdir restored
-//! keystead open documents.tar.gz.sealed --pin-file pin | tar -C restored -xz
+//! keystead open documents.tar.gz.sealed --pin-file pin |
+//!     tar -C restored -xz
 //! keystead backup store.backup --passphrase-file passphrase
 //! ```
 //!
@@ -154,29 +167,38 @@
 //! ```sh
 //! keystead init cloud --so-pin-file so-pin --pin-file pin
 //! keystead import-key --label aws --out import.pem --pin-file pin
-//! openssl pkey -pubin -in import.pem -outform DER -out WrappingPublicKey.bin
+//! openssl pkey -pubin -in import.pem -outform DER \
+//!     -out WrappingPublicKey.bin
 //! openssl rand -out PlaintextKeyMaterial.bin 32
-//! openssl pkeyutl -encrypt -in PlaintextKeyMaterial.bin -inkey WrappingPublicKey.bin -keyform DER \
-//!     -pubin -out EncryptedKeyMaterial.bin -pkeyopt rsa_padding_mode:oaep \
+//! openssl pkeyutl -encrypt -in PlaintextKeyMaterial.bin \
+//!     -inkey WrappingPublicKey.bin -keyform DER -pubin \
+//!     -out EncryptedKeyMaterial.bin -pkeyopt rsa_padding_mode:oaep \
 //!     -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256
-//! keystead import payroll EncryptedKeyMaterial.bin --new --wrapped oaep-sha256 --with aws --pin-file pin
+//! keystead import payroll EncryptedKeyMaterial.bin --new \
+//!     --wrapped oaep-sha256 --with aws --pin-file pin
 //! ```
 //!
 //! And those for `RSA_AES_KEY_WRAP_SHA_256`, which carries private keys.
 //!
 //! ```sh
-//! keystead import-key --form rsa-aes --label aws-whole --out whole.pem --pin-file pin
-//! openssl pkey -pubin -in whole.pem -outform DER -out WrappingPublicKey.bin
-//! openssl ecparam -name prime256v1 -genkey | openssl pkcs8 -topk8 -outform der -nocrypt > ECC_NIST_P256_PrivateKey.der
+//! keystead import-key --form rsa-aes --label aws-whole \
+//!     --out whole.pem --pin-file pin
+//! openssl pkey -pubin -in whole.pem -outform DER \
+//!     -out WrappingPublicKey.bin
+//! openssl ecparam -name prime256v1 -genkey | openssl pkcs8 -topk8 \
+//!     -outform der -nocrypt > ECC_NIST_P256_PrivateKey.der
 //! openssl rand -out aes-key.bin 32
-//! openssl enc -id-aes256-wrap-pad -K "$(xxd -p < aes-key.bin | tr -d '\n')" -iv A65959A6 \
+//! openssl enc -id-aes256-wrap-pad \
+//!     -K "$(xxd -p < aes-key.bin | tr -d '\n')" -iv A65959A6 \
 //!     -in ECC_NIST_P256_PrivateKey.der -out key-material-wrapped.bin
-//! openssl pkeyutl -encrypt -in aes-key.bin -out aes-key-wrapped.bin -inkey WrappingPublicKey.bin \
-//!     -keyform DER -pubin -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 \
+//! openssl pkeyutl -encrypt -in aes-key.bin -out aes-key-wrapped.bin \
+//!     -inkey WrappingPublicKey.bin -keyform DER -pubin \
+//!     -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 \
 //!     -pkeyopt rsa_mgf1_md:sha256
-//! cat aes-key-wrapped.bin key-material-wrapped.bin > EncryptedKeyMaterial.bin
-//! keystead import signing EncryptedKeyMaterial.bin --new --type EC --wrapped rsa-aes-sha256 \
-//!     --with aws-whole --pin-file pin
+//! cat aes-key-wrapped.bin key-material-wrapped.bin \
+//!     > EncryptedKeyMaterial.bin
+//! keystead import signing EncryptedKeyMaterial.bin --new --type EC \
+//!     --wrapped rsa-aes-sha256 --with aws-whole --pin-file pin
 //! ```
 //!
 //! # A key from Google's instructions
@@ -185,17 +207,23 @@
 //!
 //! ```sh
 //! keystead init cloud --so-pin-file so-pin --pin-file pin
-//! keystead import-key --form rsa-aes --label google --out wrapping.pem --pin-file pin
-//! PUB_WRAPPING_KEY=wrapping.pem TARGET_KEY=target.key TEMP_AES_KEY=temp.key BASE_DIR=.
+//! keystead import-key --form rsa-aes --label google \
+//!     --out wrapping.pem --pin-file pin
+//! PUB_WRAPPING_KEY=wrapping.pem TARGET_KEY=target.key \
+//!     TEMP_AES_KEY=temp.key BASE_DIR=.
 //! openssl rand -out "${TARGET_KEY}" 32
 //! openssl rand -out "${TEMP_AES_KEY}" 32
-//! openssl pkeyutl -encrypt -pubin -inkey ${PUB_WRAPPING_KEY} -in ${TEMP_AES_KEY} \
-//!     -out "${BASE_DIR}/wrapped-temp.key" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 \
+//! openssl pkeyutl -encrypt -pubin -inkey ${PUB_WRAPPING_KEY} \
+//!     -in ${TEMP_AES_KEY} -out "${BASE_DIR}/wrapped-temp.key" \
+//!     -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 \
 //!     -pkeyopt rsa_mgf1_md:sha256
-//! openssl enc -id-aes256-wrap-pad -iv A65959A6 -K $( hexdump -v -e '/1 "%02x"' < "${TEMP_AES_KEY}" ) \
+//! openssl enc -id-aes256-wrap-pad -iv A65959A6 \
+//!     -K $( hexdump -v -e '/1 "%02x"' < "${TEMP_AES_KEY}" ) \
 //!     -in ${TARGET_KEY} -out "${BASE_DIR}/wrapped-target.key"
-//! cat "${BASE_DIR}/wrapped-temp.key" "${BASE_DIR}/wrapped-target.key" > "${BASE_DIR}/wrapped.bin"
-//! keystead import payroll wrapped.bin --new --wrapped rsa-aes-sha256 --with google --pin-file pin
+//! cat "${BASE_DIR}/wrapped-temp.key" \
+//!     "${BASE_DIR}/wrapped-target.key" > "${BASE_DIR}/wrapped.bin"
+//! keystead import payroll wrapped.bin --new --wrapped rsa-aes-sha256 \
+//!     --with google --pin-file pin
 //! ```
 //!
 //! # A key from Azure's instructions
@@ -205,11 +233,16 @@
 //!
 //! ```sh
 //! keystead init cloud --so-pin-file so-pin --pin-file pin
-//! keystead import-key --form rsa-aes --bits 4096 --label azure --out KEKforBYOK.publickey.pem --pin-file pin
-//! openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out MyTargetKey.pem
-//! keystead wrap MyTargetKey.pem --for KEKforBYOK.publickey.pem --type RSA --form byok \
-//!     --kid https://contosokeyvault.vault.azure.net/keys/KEKforBYOK --out KeyTransferPackage-MyTargetKey.byok
-//! keystead import signing KeyTransferPackage-MyTargetKey.byok --new --type RSA --with azure --pin-file pin
+//! keystead import-key --form rsa-aes --bits 4096 --label azure \
+//!     --out KEKforBYOK.publickey.pem --pin-file pin
+//! openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 \
+//!     -out MyTargetKey.pem
+//! keystead wrap MyTargetKey.pem --for KEKforBYOK.publickey.pem \
+//!     --type RSA --form byok \
+//!     --kid https://contosokeyvault.vault.azure.net/keys/KEKforBYOK \
+//!     --out KeyTransferPackage-MyTargetKey.byok
+//! keystead import signing KeyTransferPackage-MyTargetKey.byok --new \
+//!     --type RSA --with azure --pin-file pin
 //! ```
 //!
 //! # A key from Open Telekom Cloud's instructions
@@ -221,7 +254,9 @@
 //! keystead import-key --label otc --out import.pem --pin-file pin
 //! openssl pkey -pubin -in import.pem -outform DER -out PublicKey.bin
 //! openssl rand -out PlaintextKeyMaterial.bin 32
-//! openssl pkeyutl -in PlaintextKeyMaterial.bin -inkey PublicKey.bin -out EncryptedKeyMaterial.bin -keyform der \
-//!     -pubin -encrypt -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256
-//! keystead import payroll EncryptedKeyMaterial.bin --new --wrapped oaep-sha256 --with otc --pin-file pin
+//! openssl pkeyutl -in PlaintextKeyMaterial.bin -inkey PublicKey.bin \
+//!     -out EncryptedKeyMaterial.bin -keyform der -pubin -encrypt \
+//!     -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256
+//! keystead import payroll EncryptedKeyMaterial.bin --new \
+//!     --wrapped oaep-sha256 --with otc --pin-file pin
 //! ```

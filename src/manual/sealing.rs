@@ -24,8 +24,10 @@
 //! With *header* for bytes 0 to 20:
 //!
 //! ```text
-//! key                = HKDF-SHA-256(secret: material, salt: salt, info: "keystead seal" || header), 32 bytes
-//! ciphertext and tag = AES-256-GCM(key, nonce: 12 zero bytes, associated data: header || caller's)
+//! key                = HKDF-SHA-256(secret: material, salt: salt,
+//!                          info: "keystead seal" || header), 32 bytes
+//! ciphertext and tag = AES-256-GCM(key, nonce: 12 zero bytes,
+//!                          associated data: header || caller's)
 //! ```
 //!
 //! A holder of a blob sees the key's ID, the version and how long the text is, and nothing else. The

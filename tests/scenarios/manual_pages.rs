@@ -35,6 +35,18 @@ fn no_page_has_anything_that_mandoc_warns_of() {
 }
 
 #[test]
+fn no_page_is_wider_than_a_terminal() {
+    play(|world| {
+        world.needs("groff");
+        for page in written(world) {
+            let text = read(&page);
+            let wide = text.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{}", page.display());
+        }
+    });
+}
+
+#[test]
 fn the_programs_page_has_examples_files_environment_exit_statuses_and_other_pages() {
     play(|world| {
         world.needs("groff");
