@@ -1,8 +1,8 @@
 # A Debian of the checks' own: made once by debootstrap in $room, and played in below a layer in $run that
 # goes away. Bash; sourced after pkcs11-tool-scripts/lib.sh, never run. Who sources it sets $release, $room
-# (kept for the next time where it is not $run) and $run.
+# (kept for the next time where it is not $run) and $run; who calls `as` sets $user_pin and $so_pin.
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # $release, $room and $run
+# shellcheck disable=SC2154 # $release, $room, $run and the PINs
 
 # needs_mounts WHAT: WHAT is skipped where a Debian can be neither made nor mounted.
 needs_mounts() {
@@ -77,4 +77,43 @@ cannot() {
         not_ok "$sentence (expected a failure that says: $pattern)"
         show_output "$@"
     fi
+}
+
+# --- what runs there ------------------------------------------------------------------------------
+
+# within COMMAND...
+within() {
+    chroot "$system" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+        KEYSTEAD_NO_PACKAGES=yes DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# as USER COMMAND...: with the user's own groups and home, and without any way to more.
+as() {
+    local user=$1
+    shift
+    within setpriv --reuid="$user" --regid="$user" --init-groups --no-new-privs \
+        env HOME="/home/$user" USER_PIN="$user_pin" SO_PIN="$so_pin" "$@"
+}
+
+# agents: the numbers of all that run; the processes of $system are in a namespace of the script's own.
+agents() {
+    local process
+    for process in "$system"/proc/[0-9]*; do
+        case $(readlink "$process/exe") in
+            */usr/bin/keystead | */usr/bin/keystead' (deleted)') echo "${process##*/}" ;;
+        esac
+    done
+}
+
+no_agent() {
+    [ -z "$(agents)" ] && echo "no agent"
+}
+
+end_agents() {
+    local agent tries=0
+    for agent in $(agents); do kill "$agent"; done
+    while [ -n "$(agents)" ] && [ $tries -lt 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
 }
