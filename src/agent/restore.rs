@@ -255,7 +255,7 @@ impl<'a> RestorePlan<'a> {
     /// Opens the store as an agent does, and has the restoration in its audit log.
     fn tell(&self, lock: &Lock, clock: Arc<dyn Clock>, outlets: Arc<Outlets>) -> Result<()> {
         let store = Arc::new(OpenStore::open_at(lock.directory(), lock.records(), clock)?);
-        let mut writer = Writer::open_telling(store, outlets)?;
+        let mut writer = Writer::open(store, outlets)?;
         for token in self.tokens.keys() {
             writer.note(Fact::of_token(AuditEvent::Restored, *token))?;
         }

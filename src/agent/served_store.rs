@@ -303,7 +303,7 @@ fn start_writer(
     grace: Seconds,
 ) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
     let (jobs, receiver) = channel();
-    let writer = Writer::open_telling(Arc::clone(store), Arc::clone(outlets))?.with_grace(grace);
+    let writer = Writer::open(Arc::clone(store), Arc::clone(outlets))?.with_grace(grace);
     let waker = Arc::clone(&store.waker);
     let run = move || {
         let ended = writer.run(&receiver);

@@ -53,7 +53,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted. These places are told of each line of the audit log, also of what was in no file yet.
-    pub(crate) fn open_telling(store: Arc<OpenStore>, outlets: Arc<Outlets>) -> Result<Self> {
+    pub(crate) fn open(store: Arc<OpenStore>, outlets: Arc<Outlets>) -> Result<Self> {
         let mut writer = Self {
             commits: store.records.number()?,
             kept_answers: KEPT_ANSWERS,
@@ -83,12 +83,6 @@ impl Writer {
         writer.sync_and_publish()?;
         writer.keep_lines();
         Ok(writer)
-    }
-
-    /// The same, and nobody is told.
-    #[cfg(test)]
-    pub(crate) fn open(store: Arc<OpenStore>) -> Result<Self> {
-        Self::open_telling(store, Arc::default())
     }
 
     /// Goes on with what has begun to happen to tokens. What fails stands in no other token's way: its mark

@@ -153,6 +153,14 @@ impl World {
         self.directory.join(name)
     }
 
+    /// Writes a file that only its owner can read, as a PIN's.
+    pub fn secret(&self, name: impl AsRef<Path>, text: impl AsRef<[u8]>) -> PathBuf {
+        let file = self.path(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        file
+    }
+
     /// The store's directory.
     pub fn store(&self) -> PathBuf {
         self.path("store")

@@ -142,7 +142,7 @@ fn a_sweep_says_what_it_did() {
 fn a_wrong_pin_is_an_error_with_a_hint() {
     play(|world| {
         drop(world.token());
-        fs::write(world.path("pin"), "wrong-pin\n").unwrap();
+        world.secret("pin", "wrong-pin\n");
         let said = with_pin_file(world, &["list"]).output().unwrap();
         assert_error(&said, "PIN");
     });
@@ -177,7 +177,7 @@ fn a_pin_is_never_an_argument() {
 fn init_makes_a_store_that_is_not_there() {
     play(|world| {
         let store = world.path("nowhere").join("store");
-        fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
+        world.secret("pin", format!("{USER_PIN}\n"));
         let pin = world.path("pin");
         let pin = pin.to_str().unwrap();
         let init = ["init", "first", "--pin-file", pin, "--so-pin-file", pin];
@@ -251,7 +251,7 @@ fn a_signal_at_a_question_leaves_the_terminal_as_it_was_and_no_file() {
 fn a_signal_while_an_import_key_is_made_leaves_no_file() {
     play(|world| {
         drop(world.token());
-        fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
+        world.secret("pin", format!("{USER_PIN}\n"));
         let file = world.path("import.pem");
         // Now and then a pair is made at once.
         let interrupted = (0..20).find_map(|attempt: u8| {
@@ -274,7 +274,7 @@ fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_anoth
         let token = world.token();
         let key = token.generate_aes(&[Attribute::Token(true), label("used")]);
         token.encrypt_block(key).unwrap();
-        fs::write(world.path("so-pin"), format!("{SO_PIN}\n")).unwrap();
+        world.secret("so-pin", format!("{SO_PIN}\n"));
         let officer = world.path("so-pin");
         let arguments =
             ["destroy-token", "a token", "--yes", "--so-pin-file", officer.to_str().unwrap()];
@@ -297,7 +297,7 @@ fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_anoth
 }
 
 fn keystead(world: &World, arguments: &[&str]) -> Output {
-    fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
+    world.secret("pin", format!("{USER_PIN}\n"));
     with_pin_file(world, arguments).output().unwrap()
 }
 

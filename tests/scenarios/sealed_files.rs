@@ -272,8 +272,7 @@ fn run(world: &World, arguments: &[&str]) -> Output {
 }
 
 fn command(world: &World, arguments: &[&str]) -> Command {
-    let pin = world.path("pin");
-    fs::write(&pin, format!("{USER_PIN}\n")).unwrap();
+    let pin = world.secret("pin", format!("{USER_PIN}\n"));
     let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
     let common = ["--pin-file", pin.to_str().unwrap(), "--module", module.to_str().unwrap()];
     world.keystead_command(&[arguments, &common[..]].concat())

@@ -29,7 +29,7 @@ fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
     let store = Box::new(Memory::narrow());
     crate::store::Cells::make(directory).unwrap();
     let store = Arc::new(OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap());
-    let mut writer = Writer::open(Arc::clone(&store)).unwrap();
+    let mut writer = Writer::open(Arc::clone(&store), Arc::default()).unwrap();
     for token in [TOKEN, OTHER] {
         let mut transaction = Transaction::new(&store);
         let slot = transaction.take_slot(token, None).unwrap();

@@ -395,7 +395,7 @@ fn an_agent_that_ends_keeps_an_image_by_which_the_next_one_goes_until_there_is_a
         let store = Arc::new(open());
         store.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         store.records.sync().unwrap();
-        Writer::open(Arc::clone(&store)).unwrap().finish_up().unwrap();
+        Writer::open(Arc::clone(&store), Arc::default()).unwrap().finish_up().unwrap();
         store
     };
     let (token, id) = record(2);

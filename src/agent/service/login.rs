@@ -189,7 +189,7 @@ mod tests {
         let clock = Arc::new(FixedClock::at(5));
         let store = Arc::new(OpenStore::open(directory, Box::new(memory), clock).unwrap());
         // The writer makes the key of the tickets.
-        drop(Writer::open(Arc::clone(&store)).unwrap());
+        drop(Writer::open(Arc::clone(&store), Arc::default()).unwrap());
         let tickets = Arc::new(Tickets::open(directory).unwrap());
         let stream = Arc::new(UnixStream::pair().unwrap().0);
         let user = User { asker: Asker::process(65_534, None), owner, stream };

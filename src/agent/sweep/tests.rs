@@ -26,7 +26,7 @@ fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
     crate::store::Cells::make(directory).unwrap();
     let store = OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap();
     let store = Arc::new(store);
-    let mut writer = Writer::open(Arc::clone(&store)).unwrap();
+    let mut writer = Writer::open(Arc::clone(&store), Arc::default()).unwrap();
     let mut transaction = Transaction::new(&store);
     put(&mut transaction, 2, Role::Object { holds_key: true }, Some(10));
     put(&mut transaction, 3, Role::Object { holds_key: true }, Some(20));

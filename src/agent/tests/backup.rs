@@ -45,7 +45,7 @@ fn restored_in(world: &World, content: &[u8], living: Option<&Path>) -> Result<R
     restore(&lock.with_records(world.records()), &Backup::decode(content).unwrap(), how)
 }
 
-/// A restoration of which nobody is told.
+/// A restoration of which no place is told.
 fn untold(living: Option<&Path>, clock: Arc<dyn Clock>, grace: Seconds) -> How<'_> {
     How { living, clock, grace, on_event: None, audit_syslog: None }
 }

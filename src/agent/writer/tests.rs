@@ -120,7 +120,7 @@ impl Bench {
         let read = Box::new(move || Ok(level.load(Ordering::Relaxed)));
         assert!(probe.room.set(Room::with(directory, read).unwrap()).is_ok());
         let store = OpenStore::open(directory, store, clock).unwrap();
-        let mut writer = Writer::open(Arc::new(store)).unwrap();
+        let mut writer = Writer::open(Arc::new(store), Arc::default()).unwrap();
         let store = Arc::clone(&writer.store);
         let mut transaction = Transaction::new(&store);
         let slot = transaction.take_slot(TOKEN, None).unwrap();

@@ -3,7 +3,7 @@
 mod command_line;
 mod telling;
 
-pub(crate) use telling::{asks_for_json, speak_json};
+pub(crate) use telling::{asks_for_json, be_quiet, is_quiet, speak_json};
 
 use crate::outcome::Outcome;
 use keystead::internal::config::STORE_VARIABLE;

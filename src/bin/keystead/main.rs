@@ -81,7 +81,7 @@ fn run() -> Result<(), Failure> {
         Ok(CommandLine { global, command }) => {
             failure::speak_json(global.json);
             if global.quiet {
-                output::be_quiet();
+                failure::be_quiet();
             }
             // What a background agent says is told on by the process that started it, with its own options.
             let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());

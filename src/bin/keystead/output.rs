@@ -1,5 +1,6 @@
 //! Standard output: text or JSON, or data, and what happens when it is not read.
 
+use crate::failure::is_quiet;
 use crate::{Failure, standard};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -10,7 +11,6 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes text as it is.
 pub(crate) fn text(text: impl Display) -> Result<(), Failure> {
@@ -21,19 +21,6 @@ pub(crate) fn text(text: impl Display) -> Result<(), Failure> {
 /// Writes a line.
 pub(crate) fn line(said: impl Display) -> Result<(), Failure> {
     text(format_args!("{said}\n"))
-}
-
-/// Set where `--quiet` is.
-static QUIET: AtomicBool = AtomicBool::new(false);
-
-/// Keeps silent from now on about what was done.
-pub(crate) fn be_quiet() {
-    QUIET.store(true, Ordering::Relaxed);
-}
-
-/// Returns whether that is so.
-pub(crate) fn is_quiet() -> bool {
-    QUIET.load(Ordering::Relaxed)
 }
 
 /// Writes a line about what was done, unless that is not wanted.

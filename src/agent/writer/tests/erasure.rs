@@ -132,7 +132,7 @@ impl Host {
 
     pub(super) fn writer_on(&self, store: Box<dyn Store>) -> Writer {
         let store = OpenStore::open(self.directory.path(), store, Arc::clone(&self.clock) as _);
-        Writer::open(Arc::new(store.unwrap())).unwrap()
+        Writer::open(Arc::new(store.unwrap()), Arc::default()).unwrap()
     }
 
     pub(super) fn secret_stands(&self, secret: &[u8]) -> bool {

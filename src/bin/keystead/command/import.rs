@@ -88,7 +88,7 @@ pub(crate) struct Arguments {
 /// A custom key that has got its material.
 struct BroughtKey {
     key: ListedKey,
-    /// What was done, in a word or more.
+    /// The word, or words, for what was done.
     done: &'static str,
     /// Set where its public half has become an object of its own.
     readable: bool,

@@ -1,7 +1,7 @@
 //! Standard error: failures and warnings, in text for people or, as the command line asks, in JSON.
 
 use super::Failure;
-use crate::{colours, output};
+use crate::colours;
 use keystead::internal::config::logging;
 use keystead::internal::text::harmless;
 use serde_json::{Value, json};
@@ -17,8 +17,21 @@ static AS_JSON: AtomicBool = AtomicBool::new(false);
 pub(super) const ERROR: &str = "error";
 const WARNING: &str = "warning";
 
-/// What a failure says of the usage of a command, and what follows.
+/// The beginning of what a failure says of the usage of a command.
 const USAGE: &str = "\n\nUsage: ";
+
+/// Set where `--quiet` is.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Keeps silent from now on about what was done, and what is not as it should be.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Returns whether that is so.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// Tells in JSON from now on, or in text.
 pub(crate) fn speak_json(wanted: bool) {
@@ -44,7 +57,7 @@ impl Failure {
 
     /// Prints it as something that is not as it should be, and keeps nothing from being done.
     pub(crate) fn warn(&self) {
-        if !output::is_quiet() {
+        if !is_quiet() {
             self.print(WARNING, json!({ "message": self.error, "hint": self.advice() }));
         }
     }
