@@ -40,7 +40,7 @@ impl Host {
 
     fn agent(&self, records: Box<dyn Store>) -> (Arc<OpenStore>, Writer) {
         let store = self.open(records);
-        let writer = Writer::open(Arc::clone(&store)).unwrap();
+        let writer = Writer::open(Arc::clone(&store), Arc::default()).unwrap();
         (store, writer)
     }
 }
