@@ -15,8 +15,10 @@ const MANY: usize = 1_000;
 /// The runs of one key each.
 const ONES: usize = 20;
 
-/// Returns the time of one key of many in one run, and that of one in a run of its own. The folder takes the keys.
+/// Returns the time of one key of many in one run, and that of one in a run of its own. A new folder takes the keys,
+/// whose names begin with its own.
 pub fn imports(place: &Place, program: &Path, folder: &Path) -> Outcome<(Duration, Duration)> {
+    let round = folder.file_name().unwrap_or_default().to_string_lossy();
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     let (pin, keys) = (folder.join("pin"), folder.join("keys"));
     fs::create_dir(folder).and_then(|()| fs::create_dir(&keys)).map_err(failed)?;
@@ -37,11 +39,12 @@ pub fn imports(place: &Place, program: &Path, folder: &Path) -> Outcome<(Duratio
             false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         }
     };
-    (0..MANY).try_for_each(|at| key(&format!("many-{at}")).map(drop)).map_err(failed)?;
+    (0..MANY).try_for_each(|at| key(&format!("{round}-many-{at}")).map(drop)).map_err(failed)?;
     let many = run(&[Path::new("import-many"), &keys, Path::new("--keep-going")])?;
     let one_by_one = (0..ONES).map(|at| {
-        let file = key(&format!("one-{at}")).map_err(failed)?;
-        run(&[Path::new("import"), Path::new("--new"), Path::new(&format!("one-{at}")), &file])
+        let name = format!("{round}-one-{at}");
+        let file = key(&name).map_err(failed)?;
+        run(&[Path::new("import"), Path::new("--new"), Path::new(&name), &file])
     });
     let one_by_one: Duration = one_by_one.sum::<Outcome<_>>()?;
     Ok((many / MANY as u32, one_by_one / ONES as u32))

@@ -210,7 +210,7 @@ impl Run<'_> {
         say("imports");
         for place in self.places()?.iter().take(1) {
             for round in 0..self.plan.rounds.min(3) {
-                let folder = self.work.join(format!("imports {round}"));
+                let folder = self.work.join(format!("round-{round}"));
                 let (many, one_by_one) = imports(place, &program, &folder)?;
                 for (row, took) in [(MANY, many), (ONE_BY_ONE, one_by_one)] {
                     let value = Ok(took.as_nanos() as f64);
