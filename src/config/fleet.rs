@@ -79,11 +79,13 @@ impl FleetLocation {
     }
 
     /// Returns the members of etcd, each as `host:port`.
+    #[cfg_attr(not(feature = "etcd"), allow(dead_code))] // only a build with etcd reads them
     pub(crate) fn members(&self) -> &[String] {
         &self.members
     }
 
     /// Returns the path that all keys of the fleet begin with.
+    #[cfg_attr(not(feature = "etcd"), allow(dead_code))] // only a build with etcd reads it
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }

@@ -1,10 +1,11 @@
 //! The place of etcd in a build without it: each opening is refused with what would help.
 
-use super::{Acknowledged, Store};
+use super::{Acknowledged, Memory};
 use crate::config::FleetLocation;
 use crate::error::{Error, Reason, Result};
 
-pub(super) fn open(fleet: &FleetLocation, _acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
+/// Opens none, of whatever kind.
+pub(super) fn open(fleet: &FleetLocation, _acknowledged: &Acknowledged) -> Result<Memory> {
     Err(not_built(fleet))
 }
 
