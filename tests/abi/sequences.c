@@ -11,7 +11,8 @@
 #define CALLS number("KEYSTEAD_CALLS", USUAL)
 #endif
 #define KEPT 12
-#define REACHED 65 /* functions that succeed by chance */
+#define FIRST 1UL /* the seed where none is named */
+#define REACHED (seed == FIRST ? 76 : 60) /* functions that succeed by chance: 78, and 66 and more by others */
 
 /* --- the functions, in the order of the lists ------------------------------------------------- */
 
@@ -95,7 +96,7 @@ static const struct row *row_of(const char *name)
 
 /* --- chance ---------------------------------------------------------------------------------- */
 
-static unsigned long seed = 1, state;
+static unsigned long seed = FIRST, state;
 
 static CK_ULONG draw(CK_ULONG below)
 {
@@ -403,6 +404,8 @@ static CK_RV invoke(size_t list, size_t at, const CK_ULONG a[MOST])
     return rv;
 }
 
+static bool is_of_gone_key(CK_RV rv) { return rv == CKR_KEY_HANDLE_INVALID || rv == CKR_KEY_FUNCTION_NOT_PERMITTED; }
+
 /* The codes of an operation's steps, and what has begun after one. */
 static void step(const struct step *step, struct session *it, const struct row *row, const CK_ULONG a[MOST], CK_RV rv)
 {
@@ -420,8 +423,10 @@ static void step(const struct step *step, struct session *it, const struct row *
                   "an operation that is not active does not stand in the way");
         return;
     }
+    /* Where of two one has not begun, and the key of the other is gone, either is said. */
+    bool other_is_gone = second && (*first == OPEN || *second == OPEN) && is_of_gone_key(rv);
     if (*first == NO || (second && *second == NO))
-        holds(rv == CKR_OPERATION_NOT_INITIALIZED, "a step needs its operation before anything else");
+        holds(rv == CKR_OPERATION_NOT_INITIALIZED || other_is_gone, "a step needs its operation before anything else");
     /* A message goes on that has begun itself. */
     bool next = strstr(step->name, "MessageNext") != NULL;
     if (*first == YES && (!second || *second == YES) && !next)
@@ -564,7 +569,7 @@ static void any_call(size_t list, size_t at)
     bool amid = part && rv == CKR_OPERATION_ACTIVE && it->parts[part->first];
     /* A key that is gone, or may no longer be used, ends what goes on with it. */
     bool gone = part && part->role != INIT && (it->begun[part->first] == OPEN || part->second >= 0) &&
-                (rv == CKR_KEY_HANDLE_INVALID || rv == CKR_KEY_FUNCTION_NOT_PERMITTED);
+                is_of_gone_key(rv);
     holds(rv == CKR_OK || amid || gone || is_listed(row, rv), "a code is one that the function's section lists");
     holds(!is_trouble(rv), "nothing but the call has failed");
     holds(rv != CKR_SESSION_HANDLE_INVALID && rv != CKR_SLOT_ID_INVALID, "a session and a slot that are there are found");
@@ -699,13 +704,39 @@ static void find_lists(void)
     }
 }
 
-/* A process of its own: a flaw leaves the model out of step with the module. */
+/* What an answer may be wrong in, and the rules that it breaks: which one is met first is the seed's. */
+static const struct flaw { const char *name, *rules[3]; } flaws[] = {
+    {"nothing where nothing is wrong", {NULL}},
+    {"a step without its operation", {"a step needs its operation before anything else"}},
+    {"a session that is not there", {"a session that is not there comes before all else", "C_CloseSession closes the one"}},
+    {"an operation begun twice",
+     {"an operation that is active is not begun again", "an operation that has begun goes on"}},
+    {"an error that says nothing", {"a code is one that the function's section lists"}},
+    {"a call before C_Initialize",
+     {"nothing is served before C_Initialize", "C_OpenSession opens what the state allows", "C_CloseSession closes the one"}},
+};
+
+static bool breaks(const struct flaw *it, const char *rule)
+{
+    for (size_t i = 0; rule && i < COUNT(it->rules); i++)
+        if (it->rules[i] && strcmp(it->rules[i], rule) == 0)
+            return true;
+    return !rule && !it->rules[0];
+}
+
+/* A process of its own: a flaw leaves the model out of step with the module, which is finalized here. */
 static bool is_noticed(int which, unsigned long count)
 {
+    fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        flaw = which, initialized = false, user = NONE_YET;
-        _exit(play(seed, count) ? 0 : 1);
+        flaw = which, initialized = false, object_count = 0, forget_sessions();
+        const char *rule = play(seed, count);
+        if (rule && !which)
+            report();
+        printf("# after %lu calls: %s\n", calls, rule ? rule : "nothing");
+        fflush(stdout);
+        _exit(breaks(&flaws[which], rule) ? 0 : 1);
     }
     int status = -1;
     return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -719,9 +750,6 @@ static unsigned long number(const char *name, unsigned long otherwise)
 
 int main(int count, char **arguments)
 {
-    static const char *const flaws[] = {"a step without its operation", "a session that is not there",
-                                        "an operation begun twice", "an error that says nothing",
-                                        "a call before C_Initialize"};
     if (count < 2)
         return 2;
     struct loaded it = load(arguments[1]);
@@ -735,7 +763,7 @@ int main(int count, char **arguments)
     closed = s;
     must(p11->C_Finalize(NULL), "C_Finalize");
     forget_sessions();
-    unsigned long from = number("KEYSTEAD_SEED", 1), many = CALLS;
+    unsigned long from = number("KEYSTEAD_SEED", FIRST), many = CALLS;
     const char *rule = play(from, many);
     if (rule)
         report();
@@ -750,6 +778,6 @@ int main(int count, char **arguments)
     if (initialized)
         must(p11->C_Finalize(NULL), "C_Finalize");
     for (size_t i = 0; many >= USUAL && i < COUNT(flaws); i++)
-        check(is_noticed((int)i + 1, USUAL), "the model notices %s", flaws[i]);
+        check(is_noticed((int)i, USUAL), "the model notices %s", flaws[i].name);
     return failures != 0;
 }
