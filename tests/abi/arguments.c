@@ -1,6 +1,6 @@
 /* NULL and absurd arguments: every function answers with an error and changes nothing.
  * run under: valgrind --quiet --error-exitcode=9 */
-#include "abi.h"
+#include "watched.h"
 #include <stddef.h>
 
 #define NOWHERE 0x7fffffffffffUL /* a handle and a slot that nobody has */
@@ -295,6 +295,7 @@ int main(int count, char **arguments)
 {
     if (count < 2)
         return 2;
+    memory_is_watched();
     p11 = load(arguments[1]).p11;
     before_initialize();
     initialize_absurdly();

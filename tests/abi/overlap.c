@@ -1,6 +1,6 @@
 /* Output may lie over input: the result is the same as with buffers apart.
  * run under: valgrind --quiet --error-exitcode=9 */
-#include "abi.h"
+#include "watched.h"
 
 enum { LENGTH = 4096, ROOM = LENGTH + 64 };
 
@@ -119,6 +119,7 @@ int main(int count, char **arguments)
     static const long distances[] = {0, 1, 16, 31, -1, -16, -31};
     if (count < 2)
         return 2;
+    memory_is_watched();
     CK_FUNCTION_LIST_PTR p11 = load(arguments[1]).p11;
     must(initialize(p11), "C_Initialize");
     CK_SESSION_HANDLE session = make_token(p11);
