@@ -1,4 +1,4 @@
-//! Envelopes: what a host sends to another through the store, sealed for its envelope key (HPKE, RFC 9180) and with a MAC
+//! Envelopes: what a host sends to another through the store, sealed for its envelope key ([`hpke`]) and with a MAC
 //! under the fleet key.
 //!
 //! What is sealed is bound to its purpose: HPKE's `info` is `keystead v1 envelope`, a byte for the kind (1 secrets, 2 a
@@ -11,7 +11,7 @@ use super::fleet_key::FleetKey;
 use crate::agent::rows::Extras;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::lc::hpke::{self, Sealed};
+use crate::lc::hpke;
 use crate::secret::Secret;
 use crate::store::cells::{CellNumber, CellSecret};
 use serde::{Deserialize, Serialize};
@@ -28,10 +28,8 @@ pub(crate) struct EnvelopeRow {
     pub(crate) sender: Id,
     /// The number of the receiver's envelope key.
     pub(crate) key_number: u64,
-    /// The encapsulated key.
-    pub(crate) encapsulated: Vec<u8>,
-    /// The sealed content, with its tag.
-    pub(crate) ciphertext: Vec<u8>,
+    /// The sealed content.
+    pub(crate) sealed: Vec<u8>,
     /// The fields that later builds add.
     pub(crate) extras: Extras,
 }
@@ -74,10 +72,9 @@ impl Way {
     }
 
     fn sealed(&self, kind: Kind, public: &[u8], plain: &Secret) -> Result<EnvelopeRow> {
-        let Sealed { encapsulated, ciphertext } =
-            hpke::seal(public, &self.info(kind), plain.expose())?;
+        let sealed = hpke::seal(public, &self.info(kind), plain.expose())?;
         let (sender, key_number) = (self.sender, self.key_number);
-        Ok(EnvelopeRow { sender, key_number, encapsulated, ciphertext, extras: Vec::new() })
+        Ok(EnvelopeRow { sender, key_number, sealed, extras: Vec::new() })
     }
 
     /// Seals secrets of one batch, in ascending order.
@@ -116,9 +113,7 @@ impl EnvelopeRow {
     }
 
     fn open(&self, info: &[u8], private: &CellSecret) -> Result<Secret> {
-        let sealed =
-            Sealed { encapsulated: self.encapsulated.clone(), ciphertext: self.ciphertext.clone() };
-        hpke::open(&***private, info, &sealed).map_err(|_| {
+        hpke::open(&***private, info, &self.sealed).map_err(|_| {
             Reason::StoreDamaged
                 .detail(format_args!("an envelope of host {} cannot be opened", self.sender))
         })
@@ -196,12 +191,10 @@ mod tests {
         .concat();
         assert_eq!(WAY.info(Kind::Secrets(300)), golden);
         assert_eq!(*WAY.info(Kind::FleetKey).get(20).unwrap(), 2);
-        let (encapsulated, ciphertext) = (vec![9; 2], vec![6; 3]);
-        let extras = vec![(7, vec![8])];
-        let row =
-            EnvelopeRow { sender: WAY.sender, key_number: 258, encapsulated, ciphertext, extras };
+        let (sealed, extras) = (vec![6; 3], vec![(7, vec![8])]);
+        let row = EnvelopeRow { sender: WAY.sender, key_number: 258, sealed, extras };
         let bytes = key().sign(b"e", &row).unwrap();
-        let golden = [&[1, 0, 0, 0, 2][..], &[1; 16], &[0x82, 2, 2, 9, 9, 3, 6, 6, 6, 1, 7, 1, 8]];
+        let golden = [&[1, 0, 0, 0, 2][..], &[1; 16], &[0x82, 2, 3, 6, 6, 6, 1, 7, 1, 8]];
         assert_eq!(bytes.split_last_chunk::<32>().unwrap().0, golden.concat());
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct HostRow {
     /// The number of its envelope key: 1, 2, …
     pub(crate) key_number: u64,
-    /// The public half of that key: 32 bytes, X25519.
+    /// The public half of that key, see [`hpke`](crate::lc::hpke).
     pub(crate) public_key: Vec<u8>,
     /// The commit up to which nothing that was erased can be had from this host any more.
     pub(crate) erased_through: CommitNumber,
