@@ -44,7 +44,6 @@ impl Cells {
 
     /// Makes the file of a host that joins a fleet, or founds it: this identity, no fleet key yet, one envelope key. The
     /// caller holds the store's lock.
-    #[cfg_attr(not(test), allow(dead_code))] // no program founds a fleet yet
     pub(crate) fn make_for_fleet(
         directory: &Path,
         identity: StoreIdentity,

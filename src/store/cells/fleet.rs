@@ -1,6 +1,5 @@
 //! The cells of a fleet's host: its identity, the fleet key, and its envelope keys, of which there are two while one takes
 //! the other's place.
-#![cfg_attr(not(test), allow(dead_code))] // no program opens a fleet yet
 
 use super::cell::{
     Cell, CellNumber, CellSecret, ENVELOPE_KEY_CELLS, FLEET_FORMAT, FLEET_KEY_CELL, HOST_CELL,

@@ -38,6 +38,7 @@ pub(crate) use earlier::{
     EarlierFile, discard_upgrade, is_upgrade_unfinished, keep_earlier, take_upgraded, wipe_earlier,
 };
 pub(crate) use erase::EraseCell;
+pub(crate) use fleet::FleetCells;
 pub(crate) use identity::StoreIdentity;
 pub use layout::NAME;
 pub use mend::damage;

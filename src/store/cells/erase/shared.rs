@@ -1,6 +1,5 @@
 //! The erase cells of a fleet's host. A secret has the same number on all hosts, and lies in whichever cell of this file
 //! was free as it came. The cell has the number with the secret, so that the file alone tells where each is.
-#![cfg_attr(not(test), allow(dead_code))] // no program opens a fleet yet
 
 use super::{BATCH, CellPage, EraseCells, Pool, ended_cell};
 use crate::erasure::Tombstone;

@@ -45,7 +45,7 @@ static SHARED: Mutex<Weak<member::Etcd>> = Mutex::new(Weak::new());
 
 impl Fleet {
     /// Makes a fleet for the suite that every store passes, of which all but etcd's part goes on where there is no etcd.
-    pub(in crate::store) fn of_contract() -> Option<Self> {
+    pub(crate) fn of_contract() -> Option<Self> {
         static IS_HERE: OnceLock<bool> = OnceLock::new();
         let test = "what a store promises, in etcd";
         IS_HERE.get_or_init(|| skip::has_all(test, &[member::ETCD])).then(Self::shared)
