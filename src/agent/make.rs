@@ -1,6 +1,8 @@
 //! Making a store: once, and only where it was asked for.
 
 use super::Lock;
+use super::fleet;
+use super::fleet::host_store::Unopened;
 use super::records_apart::check_unclaimed;
 use crate::error::{Reason, Result};
 use crate::file_names::MIRROR;
@@ -40,7 +42,8 @@ pub fn make_fleet(lock: &Lock) -> Result<()> {
             "{records} has the records of a fleet, or another program's rows"
         )));
     }
-    make_cells(directory)?;
+    fleet::make_host(directory, None)?;
+    sync_parent(directory)?;
     let made = begin(directory, records);
     if made.is_err() {
         // The host has no part in any fleet.
@@ -51,15 +54,28 @@ pub fn make_fleet(lock: &Lock) -> Result<()> {
     made
 }
 
-/// Opens the store for the first time, which makes what lies in etcd, unless another host has been faster.
+/// Opens the store for the first time, which makes what lies in etcd, unless another host has been faster; and founds the
+/// fleet there.
 fn begin(directory: &Path, records: &Location) -> Result<()> {
-    let acknowledged = Acknowledged::of(&Cells::open(directory)?);
-    store::open(records, &acknowledged)?.sync()
+    let cells = Cells::open(directory)?;
+    let rows = store::open(records, &Acknowledged::of(&cells))?;
+    fleet::found(&Unopened { rows: &*rows, slots: &cells }, &host_name())?;
+    rows.sync()
+}
+
+/// Returns the name of this machine, for people.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "the first".to_owned() } else { name.trim().to_owned() }
 }
 
 /// Makes the cell file, durably.
 fn make_cells(directory: &Path) -> Result<()> {
     Cells::make(directory)?;
+    sync_parent(directory)
+}
+
+fn sync_parent(directory: &Path) -> Result<()> {
     // A folder that may only be passed through cannot be synced from within, nor has it changed.
     let parent = directory.parent().filter(|parent| parent.read_dir().is_ok());
     parent.map_or(Ok(()), files::sync_directory)

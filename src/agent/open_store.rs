@@ -1,6 +1,7 @@
 //! The records of one store as the agent sees them: rows from the store, narrowed by their erase
 //! cells and by time, and the index of them.
 
+mod fleet;
 mod following;
 mod hand_out;
 mod lost_commits;
@@ -10,6 +11,7 @@ mod readable;
 
 use super::clocks::Clocks;
 use super::contact::Contact;
+use super::fleet::Fleet;
 use super::index::{self, Index, image};
 use super::keyspace::{self, AuditRows};
 use super::records_apart::check_records;
@@ -42,6 +44,8 @@ pub(crate) struct OpenStore {
     index: RwLock<Index>,
     /// Erase cells, PIN counters, the clock's mark.
     pub(crate) cells: Cells,
+    /// The fleet whose store this is, as far as it is known; none in a store of one machine.
+    fleet: Option<Fleet>,
     /// The page that tells the modules that something changed.
     pub page: PageWriter,
     time: Time,
@@ -89,9 +93,8 @@ impl OpenStore {
             Standing::ReadOnly(_) | Standing::Failed => None,
         };
         let index = kept.map_or_else(|| Index::of(&*records), Ok)?;
-        let host = cells.fleet.as_ref().map(|fleet| fleet.host());
         // One that has founded a fleet with the cells of a store of one machine is its only host.
-        let host = host.or_else(|| location.is_shared().then_some(cells.identity.store));
+        let host = location.is_shared().then_some(cells.identity.store);
         Self::with_index(directory, cells, (records, index), (clock, host))?.reconciled()
     }
 
@@ -121,7 +124,12 @@ impl OpenStore {
     /// Settles what a crash may have left: unclaimed cells are filled afresh. Nothing is settled where
     /// only a copy is served: the cells that it does not know may belong to later commits.
     fn reconciled(self) -> Result<Self> {
-        if self.is_writable() {
+        if let Some(fleet) = &self.fleet {
+            // Its unclaimed cells are those of all hosts, and are given up by a commit.
+            self.cells.make_copies_equal()?;
+            fleet.note_gap();
+            self.vacate_unknown().and_then(|()| self.adopt_tokens())?;
+        } else if self.is_writable() {
             let claimed = self.claimed_cells()?;
             self.cells.make_copies_equal()?;
             self.cells.erase.renew_unclaimed(&claimed)?;
@@ -202,6 +210,7 @@ impl OpenStore {
         (records, index): (Box<dyn Store>, Index),
         (clock, host): (Arc<dyn Clock>, Option<Id>),
     ) -> Result<Self> {
+        let host = cells.fleet.as_ref().map(|fleet| fleet.host()).or(host);
         let index = RwLock::new(index);
         let page = match host {
             Some(_) => PageWriter::open_bounded(directory)?,
@@ -214,11 +223,13 @@ impl OpenStore {
         let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
         let (waker, troubles) = (Arc::new(waker), Troubles::default());
         let (contact, clocks) = (Contact::default(), Clocks::default());
+        let fleet = cells.fleet.as_ref().map(|_| Fleet::default());
         Ok(Self {
             directory,
             records,
             index,
             cells,
+            fleet,
             page,
             time,
             logins,
@@ -342,25 +353,28 @@ impl OpenStore {
             // A custom key's tombstone is that of its newest material.
             (Role::CustomKey(_), ..) | (_, None, None) => Erasure::Live,
             (_, Some(tombstone), _) => Erasure::Ended(tombstone),
-            (_, None, Some(cell)) => self.erasure_or_deleted(cell),
+            (_, None, Some(cell)) => self.erasure_or_deleted(cell)?,
         };
         Ok(Found { known: KnownRecord { id, header, erasure }, row })
     }
 
     /// Returns the state of an erase cell's material.
     pub(crate) fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
-        Ok(match self.cells.erase.read_cell(cell)? {
+        Ok(match self.erase_cell(cell)? {
             EraseCell::Secret(_) => Erasure::Live,
             EraseCell::Erased(tombstone) => Erasure::Ended(tombstone),
         })
     }
 
     /// The same; what is encrypted under a damaged cell cannot be read, as if it had been deleted. What the
-    /// cell still holds is overwritten when the record makes way or expires.
-    fn erasure_or_deleted(&self, cell: CellNumber) -> Erasure {
-        self.erasure(cell).unwrap_or_else(|error| {
-            log::error!("{error}");
-            Erasure::Ended(Tombstone::Deleted(self.now()))
+    /// cell still holds is overwritten when the record makes way or expires. Fails where a fleet's secret has not come yet.
+    fn erasure_or_deleted(&self, cell: CellNumber) -> Result<Erasure> {
+        self.erasure(cell).or_else(|error| match error.reason() {
+            Reason::StoreUnavailable => Err(error),
+            _ => {
+                log::error!("{error}");
+                Ok(Erasure::Ended(Tombstone::Deleted(self.now())))
+            }
         })
     }
 

@@ -2,6 +2,7 @@
 //! end when their scheduled deletion comes.
 
 use super::audit::{AuditEvent, Fact};
+use super::fleet::Fleet;
 use super::keyspace;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{MOST_AT_ONCE, NextStep, Proposer};
@@ -24,16 +25,17 @@ pub(crate) struct Swept {
     pub(crate) ended: u64,
 }
 
-/// Returns when the next thing is due, if ever; an erasure that waits is due when its grace is over, and a
-/// token's change that is under way at once.
+/// Returns when the next thing is due, if ever; an erasure that waits is due when its grace is over, a token's change that
+/// is under way at once, and so is what a fleet asks of this host.
 pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
     let is_under_way = |(_, row): &(Id, TokenRow)| row.under_way.is_some();
     let under_way = store.tokens()?.iter().any(is_under_way).then_some(0);
     let index = store.index()?;
+    let fleet = store.fleet().and_then(Fleet::due).map(|due| due.max(store.now()));
     let waiting = index.waiting().map(|(_, found)| found.saturating_add(grace)).min();
     let due = index.due(Seconds::MAX).next().map(|(at, ..)| at);
     let narrowing = index.narrowing(store.seen_before(), Seconds::MAX).next().map(|(at, ..)| at);
-    Ok([under_way, waiting, due, narrowing].into_iter().flatten().min())
+    Ok([under_way, fleet, waiting, due, narrowing].into_iter().flatten().min())
 }
 
 /// Returns whether anything has become readable only that no agent has seen before. That holds once the time is

@@ -10,6 +10,7 @@
 //! nothing. A cell of which no row speaks any more is filled afresh at the next opening, where a crash has kept
 //! it from being overwritten.
 
+mod fleet;
 mod naming;
 mod records;
 mod room;
@@ -348,6 +349,7 @@ impl<'a> Transaction<'a> {
     /// row that was read has changed; so it does with [`Reason::ArgumentsBad`] where it is larger than the store takes.
     pub(crate) fn apply(mut self) -> Result<(CommitNumber, AfterSync)> {
         self.write_time_mark()?;
+        self.compare_hosts()?;
         let batch = Batch {
             conditions: self.read.get_mut().take().into_iter().map(condition).collect(),
             writes: self.writes.take().into_iter().collect(),

@@ -380,7 +380,7 @@ impl Writer {
         if !self.store.is_writable() {
             return;
         }
-        if let Err(error) = self.store.cells.erase.fill_ahead() {
+        if let Err(error) = self.store.prepare() {
             log::warn!("nothing was prepared for the next change: {error}");
         }
     }

@@ -73,6 +73,25 @@
 //! Where a token begins again or ends, it is marked first, so that nothing is created in it meanwhile; its
 //! records go some at a time, and the next opening goes on with what a crash has interrupted.
 //!
+//! # Erasing in a fleet
+//!
+//! The records of a fleet lie in etcd, where old bytes stay: in its log and in its backups. So each host keeps a secret of
+//! every key's material in its own `slots`, and a commit that takes material away writes a row for each secret that ends,
+//! by which every host overwrites its own:
+//!
+//! | step | by |
+//! |---|---|
+//! | 256 secrets are made, and sent to every other host of the fleet in envelopes | the host whose commits claim them, each once |
+//! | an envelope is opened, and its secrets are synced | each host, before it needs one of them |
+//! | a key's material is encrypted under a secret, in a commit that claims it | its maker |
+//! | the material is taken away, in a commit that says which secret ends | any host |
+//! | the host's own cell is overwritten and synced | each host; one that was away when it is back |
+//! | the envelope key is changed and the earlier one overwritten, so that nothing opens the envelope any more | each host that was sent the secret |
+//! | the host's row says up to which commit all this is done | each host |
+//!
+//! Secrets that no record has claimed are given up where the host that made them starts anew, and all of them where a host
+//! is expelled. The rows are drawn byte by byte in `src/agent/fleet`.
+//!
 //! # When `db/` is damaged
 //!
 //! The agent keeps a snapshot beside it, at most a minute or two old while the store changes, and brings it up to date

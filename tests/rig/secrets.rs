@@ -54,7 +54,8 @@ pub fn live(store: &Path) -> BTreeSet<Secret> {
 pub fn by_place(store: &Path) -> BTreeMap<usize, Secret> {
     let file = fs::read(store.join("slots")).unwrap();
     let cells = file.chunks_exact(CELL).enumerate().skip(FIRST);
-    let live = cells.filter(|(_, cell)| cell.starts_with(&[5, 1]));
+    // Those of one machine, and of a fleet.
+    let live = cells.filter(|(_, cell)| cell.starts_with(&[5, 1]) || cell.starts_with(&[7, 1]));
     live.map(|(place, cell)| (place, cell[16..48].try_into().unwrap())).collect()
 }
 

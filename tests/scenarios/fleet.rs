@@ -1,7 +1,9 @@
 //! A fleet's store, in a real etcd: made, used, and gone on with where etcd or the agent was away.
 
 use crate::rig::proxy::{Flow, Proxy};
+use crate::rig::secrets::{found_in, live};
 use crate::rig::token::{SO_PIN, USER_PIN, make_token, pin};
+use crate::rig::vendor::without_custody;
 use crate::rig::{made_objects, play, refused};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -69,6 +71,30 @@ fn a_fleet_is_made_once_and_its_store_is_used_like_any_other() {
                 world.keystead_command(command).current_dir(world.path("")).output().unwrap();
             assert!(text(&said).contains(expected), "{command:?}: {}", text(&said));
         }
+    });
+}
+
+#[test]
+fn a_destroyed_key_leaves_its_secret_in_no_file_of_the_host() {
+    play(|world| {
+        let etcd = world.etcd();
+        world.join_etcd(&etcd.address(), "prod", "");
+        world.make_fleet();
+        let token = world.token();
+        let key = |id: &[u8]| {
+            let id = Attribute::Id(id.to_vec());
+            token.generate_aes(&[Attribute::Token(true), id, without_custody()])
+        };
+        let (kept, ended) = (key(b"kept"), key(b"ended"));
+        let before = live(&world.store());
+        token.destroy_object(ended).unwrap();
+        let after = live(&world.store());
+        let gone: Vec<_> = before.difference(&after).copied().collect();
+        assert_eq!(gone.len(), 1);
+        assert_eq!(found_in(&world.store(), &gone), Vec::<std::path::PathBuf>::new());
+        let block = token.encrypt(&Mechanism::AesEcb, kept, &[7; 16]).unwrap();
+        world.kill_agent();
+        assert_eq!(token.decrypt(&Mechanism::AesEcb, kept, &block).unwrap(), [7; 16]);
     });
 }
 

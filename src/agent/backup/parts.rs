@@ -121,7 +121,7 @@ impl BackupParts {
         row: &RecordRow,
     ) -> Result<(Vec<u8>, [u8; 32], Erasure)> {
         let (id, gone) = (known.id, (Vec::new(), [0; 32]));
-        let secret = match store.cells.erase.read_cell(number) {
+        let secret = match store.erase_cell(number) {
             Ok(EraseCell::Erased(tombstone)) => {
                 return Ok((gone.0, gone.1, Erasure::Ended(tombstone)));
             }

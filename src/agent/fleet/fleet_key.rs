@@ -15,6 +15,8 @@
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::store::cells::CellSecret;
+use aes_gcm::aead::Aead;
+use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -28,6 +30,7 @@ const HEAD: usize = 5;
 /// The bytes of a MAC.
 const MAC: usize = 32;
 const LABEL: &[u8] = b"keystead v1 fleet row";
+const SECRET_LABEL: &[u8] = b"keystead v1 fleet secret";
 
 /// The key that all hosts of a fleet have.
 #[derive(Clone)]
@@ -95,15 +98,45 @@ impl FleetKey {
             )));
         }
         self.mac(at, signed)?.verify_slice(mac).map_err(|_| forged(what))?;
-        parsed(signed, what)
+        match postcard::take_from_bytes(signed.get(HEAD..).unwrap_or_default()) {
+            Ok((fields, [])) => Ok(fields),
+            _ => Err(Reason::StoreDamaged.detail(format_args!("{what} does not parse"))),
+        }
+    }
+
+    /// Encrypts a secret for the place `at`, which is used once: AES-256-GCM, twelve zero bytes as nonce, under
+    /// HKDF-SHA-256(fleet key, no salt, info = `keystead v1 fleet secret`, fleet, `at`).
+    pub(crate) fn encrypt(&self, at: &[u8], secret: &CellSecret) -> Result<Vec<u8>> {
+        let encrypted = self.cipher(at)?.encrypt(&Nonce::default(), &secret[..]);
+        encrypted.map_err(|_| Reason::General.into())
+    }
+
+    /// Decrypts what [`Self::encrypt`] made.
+    pub(crate) fn decrypt(&self, at: &[u8], encrypted: &[u8]) -> Result<CellSecret> {
+        let plain = self.cipher(at)?.decrypt(&Nonce::default(), encrypted).map(Zeroizing::new);
+        let mut secret = CellSecret::default();
+        match plain {
+            Ok(plain) if plain.len() == secret.len() => secret.copy_from_slice(&plain),
+            _ => return Err(forged("a secret of the fleet")),
+        }
+        Ok(secret)
+    }
+
+    fn cipher(&self, at: &[u8]) -> Result<Aes256Gcm> {
+        let key = self.derived(&[SECRET_LABEL, self.fleet.bytes(), at].concat())?;
+        Ok(Aes256Gcm::new((&*key).into()))
+    }
+
+    fn derived(&self, info: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, &**self.secret)
+            .expand(info, &mut *key)
+            .map_err(|_| Reason::General)?;
+        Ok(key)
     }
 
     fn mac(&self, at: &[u8], row: &[u8]) -> Result<Hmac<Sha256>> {
-        let mut key = Zeroizing::new([0; 32]);
-        let info = [LABEL, self.fleet.bytes()].concat();
-        Hkdf::<Sha256>::new(None, &**self.secret)
-            .expand(&info, &mut *key)
-            .map_err(|_| Reason::General)?;
+        let key = self.derived(&[LABEL, &self.fleet.bytes()[..]].concat())?;
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&*key).map_err(|_| Reason::General)?;
         let length = u32::try_from(at.len()).map_err(|_| Reason::ArgumentsBad)?;
         Ok([&length.to_be_bytes(), at, row].into_iter().fold(mac, Mac::chain_update))
@@ -115,19 +148,6 @@ pub(crate) fn number_of(row: &[u8]) -> Option<u32> {
     match row.split_first()? {
         (&FORMAT, rest) => rest.first_chunk().map(|number| u32::from_be_bytes(*number)),
         _ => None,
-    }
-}
-
-/// Reads a row whose MAC is not looked at, by a host that has no fleet key yet.
-pub(crate) fn fields<T: DeserializeOwned>(row: &[u8], what: &str) -> Result<T> {
-    let (signed, _) = row.split_last_chunk::<MAC>().ok_or_else(|| forged(what))?;
-    parsed(signed, what)
-}
-
-fn parsed<T: DeserializeOwned>(signed: &[u8], what: &str) -> Result<T> {
-    match postcard::take_from_bytes(signed.get(HEAD..).unwrap_or_default()) {
-        Ok((fields, [])) if signed.first() == Some(&FORMAT) => Ok(fields),
-        _ => Err(Reason::StoreDamaged.detail(format_args!("{what} does not parse"))),
     }
 }
 

@@ -5,7 +5,7 @@
 //! every erasure. It is *enrolled* once it has everything. One that was *expelled* stays in the list, since its disk
 //! keeps what it held; to come back it joins as a new host.
 
-use super::fleet_key::{FleetKey, number_of};
+use super::fleet_key::FleetKey;
 use super::keys::{self, BatchNumber};
 use crate::agent::rows::Extras;
 use crate::error::{Reason, Result};
@@ -66,16 +66,17 @@ impl HostsRow {
     /// Reads the list, and returns with it the condition that it is still the same. Fails where there is none, and where
     /// it is not under the fleet key.
     pub(crate) fn read(store: &dyn Store, key: &FleetKey) -> Result<(Self, Condition)> {
-        let Some(row) = store.get(keys::HOSTS)? else {
-            return Err(Reason::StoreDamaged.detail("the fleet's list of hosts is gone"));
-        };
-        let list = key.verify(keys::HOSTS, &row, "the fleet's list of hosts")?;
-        Ok((list, Condition::Equals(keys::HOSTS.to_vec(), row)))
+        let row = store.get(keys::HOSTS)?;
+        let list = Self::verified(key, row.as_deref())?;
+        Ok((list, Condition::Equals(keys::HOSTS.to_vec(), row.unwrap_or_default())))
     }
 
-    /// Returns the number of the fleet key under which the list is written; none where there is no list.
-    pub(crate) fn key_number(store: &dyn Store) -> Result<Option<u32>> {
-        Ok(store.get(keys::HOSTS)?.and_then(|row| number_of(&row)))
+    /// Returns the list that is this row.
+    pub(crate) fn verified(key: &FleetKey, row: Option<&[u8]>) -> Result<Self> {
+        let Some(row) = row else {
+            return Err(Reason::StoreDamaged.detail("the fleet's list of hosts is gone"));
+        };
+        key.verify(keys::HOSTS, row, "the fleet's list of hosts")
     }
 
     /// Returns a host in the list.

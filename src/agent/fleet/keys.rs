@@ -11,6 +11,8 @@
 //! | `k`, host, number (u32) | the fleet key with that number for a host: [`EnvelopeRow`](super::envelope::EnvelopeRow), with a MAC |
 //! | `s`, host | the host (16) that has sent everything to one that joins |
 //! | `x`, cell (u32) | the end of a secret: [`ErasureRow`](super::erasure_row::ErasureRow) |
+//! | `i`, invitation (16) | an invitation: [`InvitationRow`](super::invitation::InvitationRow), with a MAC |
+//! | `j`, invitation (16) | the request of a host that was invited, with a MAC under the invitation's key |
 //!
 //! Identities are 16 bytes, integers are big endian.
 
@@ -35,6 +37,11 @@ const ENVELOPE_PREFIX: &[u8] = b"e";
 pub(crate) const ERASURE_PREFIX: &[u8] = b"x";
 /// The key of the list of hosts.
 pub(crate) const HOSTS: &[u8] = b"H";
+
+/// Returns true for the key of a row that may ask a host for work when it changes.
+pub(crate) fn asks_for_work(key: &[u8]) -> bool {
+    key.first().is_some_and(|kind| b"Hbeksxj".contains(kind))
+}
 
 /// Returns the key of a host's row.
 pub(crate) fn host(host: Id) -> RowKey {
@@ -92,6 +99,24 @@ pub(crate) fn erasure_cell(key: &[u8]) -> Option<CellNumber> {
     number(key.strip_prefix(ERASURE_PREFIX)?)
 }
 
+/// Returns the key of an invitation.
+pub(crate) fn invitation(name: [u8; 16]) -> RowKey {
+    [b"i", &name[..]].concat()
+}
+
+/// The prefix of the keys of requests of hosts that were invited.
+pub(crate) const REQUEST_PREFIX: &[u8] = b"j";
+
+/// Returns the key of the request of a host that was invited.
+pub(crate) fn request(name: [u8; 16]) -> RowKey {
+    [REQUEST_PREFIX, &name[..]].concat()
+}
+
+/// The name of the invitation of a key made by [`request`].
+pub(crate) fn request_name(key: &[u8]) -> Option<[u8; 16]> {
+    key.strip_prefix(REQUEST_PREFIX)?.try_into().ok()
+}
+
 /// Returns the number that stands as a whole value.
 pub(crate) fn number(bytes: &[u8]) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_be_bytes)
@@ -114,6 +139,18 @@ mod tests {
         assert_eq!(new_key(HOST, 258), [&b"k"[..], &three, b"\0\0\x01\x02"].concat());
         assert_eq!(sent(HOST), [&b"s"[..], &three].concat());
         assert_eq!(erasure(258), b"x\0\0\x01\x02");
+        assert_eq!(invitation(three), [&b"i"[..], &three].concat());
+        assert_eq!(request(three), [&b"j"[..], &three].concat());
+    }
+
+    #[test]
+    fn a_row_of_a_host_that_only_tells_of_its_work_asks_for_none() {
+        for key in [HOSTS.to_vec(), batch(2), envelope(HOST, 2), new_key(HOST, 2), erasure(512)] {
+            assert!(asks_for_work(&key));
+        }
+        for key in [host(HOST), BATCH_COUNT.to_vec(), crate::agent::keyspace::meta()] {
+            assert!(!asks_for_work(&key));
+        }
     }
 
     #[test]

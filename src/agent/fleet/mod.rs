@@ -5,18 +5,47 @@
 //! |---|---|
 //! | [`keys`], [`fleet_key`] | the keys of a fleet's rows, and the MAC that some carry |
 //! | [`hosts`], [`host_row`] | who belongs to the fleet, and where each host stands |
-//! | [`batch`], [`envelope`] | secrets made ahead, and their way to the other hosts |
-//! | [`erasure_row`] | what has ended |
-#![allow(dead_code, unused_imports)] // the agent does not open a fleet yet
+//! | [`batch`], [`making`] | secrets made ahead, claimed once, given up where they are not claimed |
+//! | [`envelope`], [`taking`] | their way to the other hosts |
+//! | [`erasure_row`], [`noted`], [`erasing`] | what has ended, and is overwritten here |
+//! | [`key_change`] | the envelope key, changed in the one safe order |
+//! | [`status`] | how far an erasure has come |
+//! | [`invitation`], [`joining`], [`expelling`] | hosts that come and go |
+//! | [`work`] | all that is to be done, each time that something has been followed |
+//!
+//! An erasure is written down by the commit that takes the material away, as one row for each secret. A host has erased up
+//! to a commit once it has overwritten each secret that ended until then, and once no envelope key is left by which one of
+//! them could be had from etcd, its log or its backups.
 
-pub(crate) mod batch;
-pub(crate) mod envelope;
+#![allow(dead_code, unused_imports)] // the program does not open a fleet yet
+
+mod batch;
+mod envelope;
+mod erasing;
 pub(crate) mod erasure_row;
-pub(crate) mod fleet_key;
-pub(crate) mod host_row;
-pub(crate) mod hosts;
+mod expelling;
+mod fleet_key;
+mod host_row;
+pub(crate) mod host_store;
+mod hosts;
+mod invitation;
+mod joining;
+mod key_change;
 pub(crate) mod keys;
+mod making;
+mod noted;
+mod state;
+mod status;
+mod taking;
+mod work;
 
 pub(crate) use fleet_key::FleetKey;
 pub(crate) use host_row::HostRow;
 pub(crate) use hosts::{HostsRow, Member, MemberState};
+pub(crate) use invitation::{Code, admit, invite, request};
+pub(crate) use joining::{Joiner, found, list, make_host, take_first_key};
+pub(crate) use state::{Fleet, key_of};
+pub(crate) use status::{ErasureProgress, ErasureStatus};
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! followed as the next call notices its number, or a store that is told of it makes that call.
 
 use super::OpenStore;
+use crate::agent::fleet::Fleet;
 use crate::agent::index::Index;
 use crate::agent::keyspace;
 use crate::error::Result;
@@ -68,8 +69,12 @@ impl OpenStore {
             Changes::Commits(commits) => {
                 let keys = commits.iter().flat_map(|commit| &commit.rows).map(|(key, _)| key);
                 keys.for_each(|key| self.tell(key));
+                if let Some(fleet) = &self.fleet {
+                    self.note(fleet, &commits).inspect_err(|_| fleet.note_gap())?;
+                }
             }
             Changes::Unknown => {
+                self.fleet.iter().for_each(Fleet::note_gap);
                 self.page.all_moved();
                 self.question_logins();
                 if self.host.is_some() {

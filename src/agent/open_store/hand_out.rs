@@ -72,7 +72,7 @@ impl OpenStore {
     /// Decrypts the shred layer of a record. Where it does not fit the secret of the cell that the record claims, the
     /// cell counts as deleted from here on, and is left as it is.
     fn decrypted(&self, token: Id, id: Id, row: &RecordRow, cell: CellNumber) -> Result<Decrypted> {
-        let EraseCell::Secret(secret) = self.cells.erase.read_cell(cell)? else {
+        let EraseCell::Secret(secret) = self.erase_cell(cell)? else {
             return Ok(Decrypted::Erased);
         };
         let binding = shred_layer::Binding { token, id, revision: row.revision };

@@ -78,7 +78,7 @@ impl Transaction<'_> {
         end: fn(Seconds) -> Tombstone,
     ) -> Result<Option<Found>> {
         let Some(old) = self.find(token, id)? else { return Ok(None) };
-        self.give_up_cell(token, &old, end(self.store.now()));
+        self.give_up_cell(token, &old, end(self.store.now()))?;
         self.writes.insert(keyspace::record(token, id), None);
         Ok(Some(old))
     }
@@ -95,7 +95,7 @@ impl Transaction<'_> {
             && self.store.cells.erase.has(cell)
             && self.store.index()?.claims_of(cell).eq([(token, id)])
         {
-            self.erased.push((cell, Tombstone::Deleted(self.store.now())));
+            self.end_secret(cell, Tombstone::Deleted(self.store.now()))?;
             self.freed.insert(cell);
         }
         self.writes.insert(at, None);
@@ -127,7 +127,7 @@ impl Transaction<'_> {
         let KnownRecord { id, header, .. } = &old.known;
         self.get(&keyspace::record(token, *id))?;
         let tombstone = self.tombstone_of(old);
-        self.give_up_cell(token, old, tombstone);
+        self.give_up_cell(token, old, tombstone)?;
         let (cell, sealed) = (None, Vec::new());
         let row = RecordRow { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
         self.write_row(token, *id, &row)?;
@@ -198,24 +198,25 @@ impl Transaction<'_> {
         let now = self.store.now();
         match old.map(|old| (old, old.row.cell)) {
             Some((old, Some(cell))) if !old.known.is_dead(now) => return Ok(cell),
-            Some((old, _)) => self.give_up_cell(token, old, Tombstone::Expired(now)),
+            Some((old, _)) => self.give_up_cell(token, old, Tombstone::Expired(now))?,
             None => {}
         }
-        let cell = self.store.cells.erase.take()?;
+        self.compare_hosts()?;
+        let cell = self.store.take_cell()?;
         self.claimed.push(cell);
         Ok(cell)
     }
 
     /// Returns whether a cell has to be overwritten: a damaged one may have all but the bit that tells.
     fn may_hold_secret(&self, cell: CellNumber, erasure: Erasure) -> bool {
-        erasure == Erasure::Live || self.store.cells.erase.read_cell(cell).is_err()
+        erasure == Erasure::Live || self.store.erase_cell(cell).is_err()
     }
 
-    fn give_up_cell(&mut self, token: Id, old: &Found, end: Tombstone) {
-        let Some(cell) = old.row.cell else { return };
+    fn give_up_cell(&mut self, token: Id, old: &Found, end: Tombstone) -> Result<()> {
+        let Some(cell) = old.row.cell else { return Ok(()) };
         let erased = self.may_hold_secret(cell, old.known.erasure);
         if erased {
-            self.erased.push((cell, end));
+            self.end_secret(cell, end)?;
         }
         // A cell that a crash left overwritten tells what for; the change has no line yet.
         let expired = |erasure| matches!(erasure, Erasure::Ended(Tombstone::Expired(_)));
@@ -223,6 +224,7 @@ impl Transaction<'_> {
             self.facts.push(audit::expired(token, &old.known));
         }
         self.freed.insert(cell);
+        Ok(())
     }
 }
 
@@ -239,7 +241,7 @@ impl OpenStore {
         binding: shred_layer::Binding,
         sealed: &[u8],
     ) -> Result<Vec<u8>> {
-        match self.cells.erase.read_cell(cell)? {
+        match self.erase_cell(cell)? {
             EraseCell::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
             EraseCell::Erased(_) => Err(Reason::Conflict.into()),
         }

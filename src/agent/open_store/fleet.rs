@@ -1,0 +1,96 @@
+//! The store of a fleet, as its one host has it.
+
+use super::OpenStore;
+use crate::agent::fleet::erasure_row::ErasureRow;
+use crate::agent::fleet::host_store::HostStore;
+use crate::agent::fleet::{Fleet, HostsRow, key_of};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::store::cells::{CellNumber, EraseCell};
+use crate::store::{Batch, Cells, CommitNumber, ReplacedRows, Store};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+impl HostStore for OpenStore {
+    fn rows(&self) -> &dyn Store {
+        &*self.records
+    }
+
+    fn slots(&self) -> &Cells {
+        &self.cells
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<CommitNumber> {
+        self.apply(batch)
+    }
+
+    fn followed(&self) -> Result<CommitNumber> {
+        Ok(self.index()?.number())
+    }
+
+    fn claimed(&self) -> Result<HashSet<CellNumber>> {
+        Ok(self.index()?.claims().map(|(cell, _)| cell).collect())
+    }
+
+    fn time(&self) -> Seconds {
+        self.now()
+    }
+}
+
+impl OpenStore {
+    /// Returns the fleet; none in a store of one machine.
+    pub(crate) fn fleet(&self) -> Option<&Fleet> {
+        self.fleet.as_ref()
+    }
+
+    /// Has the fleet note what commits have changed of its rows.
+    pub(super) fn note(&self, fleet: &Fleet, commits: &[Arc<ReplacedRows>]) -> Result<()> {
+        for commit in commits {
+            for (key, _) in commit.rows.iter().filter(|(key, _)| Fleet::is_noted(key)) {
+                fleet.note(commit.number, key, self.records.get(key)?.is_some());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a cell with a fresh secret, durable already; the caller's batch claims it.
+    pub(crate) fn take_cell(&self) -> Result<CellNumber> {
+        match &self.fleet {
+            Some(fleet) => fleet.take(self),
+            None => self.cells.erase.take(),
+        }
+    }
+
+    /// Prepares cells while no peer waits, and does what else this host has to do in its fleet, if the store is one's.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        match &self.fleet {
+            Some(fleet) => fleet.tend(self.now(), || {
+                fleet.work_off(self)?;
+                fleet.fill_ahead(self)
+            }),
+            None => self.cells.erase.fill_ahead(),
+        }
+    }
+
+    /// Fails unless this host serves its fleet, by the row that is the list of hosts. Where that is under a new fleet key,
+    /// the key is taken.
+    pub(crate) fn check_enrolled(&self, fleet: &Fleet, list: Option<&[u8]>) -> Result<()> {
+        fleet.renew_key(self, list)?;
+        let list = HostsRow::verified(&key_of(self)?, list)?;
+        list.check_enrolled(self.fleet_cells()?.host())
+    }
+
+    /// Returns the content of an erase cell. In a fleet it may wait in an envelope, which is taken then.
+    pub(crate) fn erase_cell(&self, cell: CellNumber) -> Result<EraseCell> {
+        match (self.cells.erase.read_cell(cell), &self.fleet) {
+            (Err(error), Some(fleet)) if error.reason() == Reason::StoreUnavailable => {
+                if let Some(row) = ErasureRow::read(&*self.records, cell)? {
+                    return Ok(EraseCell::Erased(row.end));
+                }
+                fleet.take_envelopes(self)?;
+                self.cells.erase.read_cell(cell)
+            }
+            (read, _) => read,
+        }
+    }
+}
