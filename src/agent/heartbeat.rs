@@ -1,6 +1,7 @@
 //! The heartbeat of a fleet's host: a row of its own that it swaps every few seconds, with a nonce, and only where the row
-//! is the one that it has swapped last. When that has come back from the store, everything before it has too: what is
-//! known here may be relied on for a while from the moment at which it was sent.
+//! is the one that it has swapped last, and the list of hosts the one that it knows. When that has come back from the
+//! store, everything before it has too: what is known here may be relied on for a while from the moment at which it was
+//! sent.
 //!
 //! A row that is neither the last one nor the one that is under way was written by a copy of this host, or the store has
 //! been set back: the agent serves nothing then. So that this is seen after a start as well, a file of the agent's
@@ -70,8 +71,11 @@ impl Heartbeat {
             Some(found) => Condition::Equals(key.clone(), found.clone()),
             None => Condition::Absent(key.clone()),
         };
-        let batch =
-            Batch { conditions: vec![compared], writes: vec![(key.clone(), Some(row.clone()))] };
+        let hosts = self.store.same_hosts()?;
+        let batch = Batch {
+            conditions: [compared].into_iter().chain(hosts.clone()).collect(),
+            writes: vec![(key.clone(), Some(row.clone()))],
+        };
         self.under_way.push(row.clone());
         let sent = self.store.uptime();
         match self.store.apply(&batch) {
@@ -83,9 +87,9 @@ impl Heartbeat {
             }
             // The store has something else than this host was shown, or than it has sent.
             Err(error) if error.reason() == Reason::Conflict => {
-                match self.own(&key)? == found {
+                match self.own(&key)? == found && self.store.same_hosts()? == hosts {
                     true => Err(strange(self.host)),
-                    // One that it had no answer to has come: the next one follows that.
+                    // One that it had no answer to has come, or another list of hosts: the next one follows that.
                     false => self.beat(),
                 }
             }

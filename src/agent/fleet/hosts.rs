@@ -8,7 +8,7 @@
 use super::fleet_key::FleetKey;
 use super::keys::{self, BatchNumber};
 use crate::agent::rows::Extras;
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::store::{Condition, Store};
 use serde::{Deserialize, Serialize};
@@ -91,17 +91,24 @@ impl HostsRow {
 
     /// Fails unless a host serves: it has everything, and was not expelled.
     pub(crate) fn check_enrolled(&self, host: Id) -> Result<()> {
-        let what = match self.member(host).map(|member| member.state) {
-            Some(MemberState::Enrolled) => return Ok(()),
+        match self.member(host).map(|member| member.state) {
             Some(MemberState::Listed) => {
-                "has joined the fleet, and is still being sent its secrets"
+                Err(refused(host, "has joined the fleet, and is still being sent its secrets"))
             }
-            Some(MemberState::Expelled { .. }) => {
-                "was expelled from the fleet; to come back it joins as a new host"
-            }
-            None => "is not in the fleet's list of hosts",
-        };
-        Err(Reason::StoreUnavailable.detail(format_args!("this host, {host}, {what}")))
+            _ => self.check_belongs(host),
+        }
+    }
+
+    /// Fails unless a host belongs to the fleet.
+    pub(crate) fn check_belongs(&self, host: Id) -> Result<()> {
+        match self.member(host) {
+            Some(member) if member.belongs() => Ok(()),
+            Some(_) => Err(refused(
+                host,
+                "was expelled from the fleet; to come back it joins as a new host",
+            )),
+            None => Err(refused(host, "is not in the fleet's list of hosts")),
+        }
     }
 
     /// Returns the list after a change of it.
@@ -111,6 +118,10 @@ impl HostsRow {
         change(&mut list);
         list
     }
+}
+
+fn refused(host: Id, what: &str) -> Error {
+    Reason::StoreUnavailable.detail(format_args!("this host, {host}, {what}"))
 }
 
 #[cfg(test)]
@@ -157,6 +168,8 @@ mod tests {
         let belonging: Vec<Id> = list.belonging().map(|member| member.host).collect();
         assert_eq!(belonging, [Id::new([1; 16]), Id::new([2; 16])]);
         list.check_enrolled(Id::new([1; 16])).unwrap();
+        list.check_belongs(Id::new([2; 16])).unwrap();
+        assert!(list.check_belongs(Id::new([3; 16])).is_err());
         for (host, said) in [(2, "still being sent"), (3, "expelled"), (4, "not in")] {
             let error = list.check_enrolled(Id::new([host; 16])).unwrap_err();
             assert!(error.to_string().contains(said), "{error}");

@@ -17,7 +17,7 @@
 //! to a commit once it has overwritten each secret that ended until then, and once no envelope key is left by which one of
 //! them could be had from etcd, its log or its backups.
 
-#![allow(dead_code, unused_imports)] // the program does not open a fleet yet
+#![allow(dead_code, unused_imports)] // no command invites, lists and expels hosts yet
 
 mod batch;
 mod envelope;

@@ -3,10 +3,13 @@
 use super::batch::batch_of;
 use super::fleet_key::FleetKey;
 use super::host_row::HostRow;
+use super::host_store::HostStore;
 use super::hosts::{HostsRow, MemberState};
+use super::state::{Fleet, key_of};
 use crate::error::Result;
 use crate::store::cells::CellNumber;
 use crate::store::{CommitNumber, Store};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The status of an erasure.
@@ -34,6 +37,19 @@ impl fmt::Display for ErasureStatus {
                 write!(f, "erased except on {}, expelled", hosts.join(", "))
             }
         }
+    }
+}
+
+impl Fleet {
+    /// Returns the status of each erasure whose row stands, by the cell of its secret.
+    pub(crate) fn erasures(
+        &self,
+        host: &dyn HostStore,
+    ) -> Result<BTreeMap<CellNumber, ErasureStatus>> {
+        host.followed()?;
+        let progress = ErasureProgress::read(host.rows(), &key_of(host)?)?;
+        let ends = self.noted.ends().into_iter();
+        Ok(ends.map(|(cell, number)| (cell, progress.of(cell, number))).collect())
     }
 }
 

@@ -3,11 +3,11 @@
 use super::OpenStore;
 use crate::agent::fleet::erasure_row::ErasureRow;
 use crate::agent::fleet::host_store::HostStore;
-use crate::agent::fleet::{Fleet, HostsRow, key_of};
+use crate::agent::fleet::{Fleet, HostsRow, key_of, keys};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::store::cells::{CellNumber, EraseCell};
-use crate::store::{Batch, Cells, CommitNumber, ReplacedRows, Store};
+use crate::store::{Batch, Cells, CommitNumber, Condition, ReplacedRows, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -78,6 +78,17 @@ impl OpenStore {
         fleet.renew_key(self, list)?;
         let list = HostsRow::verified(&key_of(self)?, list)?;
         list.check_enrolled(self.fleet_cells()?.host())
+    }
+
+    /// Returns the condition that the list of the fleet's hosts is still that by which this host belongs to it; none in a
+    /// store that has no such list.
+    pub(crate) fn same_hosts(&self) -> Result<Option<Condition>> {
+        let Some(fleet) = &self.fleet else { return Ok(None) };
+        let row = self.records.get(keys::HOSTS)?;
+        fleet.renew_key(self, row.as_deref())?;
+        let list = HostsRow::verified(&key_of(self)?, row.as_deref())?;
+        list.check_belongs(self.fleet_cells()?.host())?;
+        Ok(row.map(|row| Condition::Equals(keys::HOSTS.to_vec(), row)))
     }
 
     /// Returns the content of an erase cell. In a fleet it may wait in an envelope, which is taken then.

@@ -100,9 +100,6 @@ impl Host {
         let identity = StoreIdentity { store: FLEET, incarnation: 1 };
         let key = fleet_key::random_secret().unwrap();
         Cells::make_for_fleet(directory.path(), identity, Id::new([number; 16]), (1, key)).unwrap();
-        // Lines of the audit log are one chain here.
-        std::fs::create_dir_all(directory.path().join("audit")).unwrap();
-        std::fs::write(directory.path().join("audit/key"), AUDIT_KEY).unwrap();
         let left = Arc::new(AtomicU64::new(u64::MAX));
         let store = Recorded { memory: memory.clone(), history: Arc::clone(history), left };
         let clock = Arc::new(FixedClock::at(NOW));
@@ -232,9 +229,7 @@ impl Host {
 
     /// Returns the status of the erasure of a cell's secret.
     fn status(&self, cell: CellNumber) -> String {
-        self.open().followed().unwrap();
-        let number = self.fleet().noted.ends()[&cell];
-        self.progress().of(cell, number).to_string()
+        self.fleet().erasures(self.open()).unwrap()[&cell].to_string()
     }
 
     /// Returns the cells of the file that begin like this: their secrets.
@@ -249,8 +244,6 @@ impl Host {
 fn introduction() -> FleetKey {
     FleetKey::new(FLEET, 0, secret(&[0x1C; 32]))
 }
-
-const AUDIT_KEY: [u8; 32] = [0xAD; 32];
 
 fn secret(bytes: &[u8]) -> CellSecret {
     let mut secret = CellSecret::default();
