@@ -3,6 +3,8 @@
  * A seed gives the same calls again; the environment may name one (KEYSTEAD_SEED) and the number of calls
  * (KEYSTEAD_CALLS). */
 #include "functions.h"
+#include <ctype.h>
+#include <errno.h>
 
 #define SESSIONS 4
 #define OBJECTS 24
@@ -745,13 +747,24 @@ static bool is_noticed(int which, unsigned long count)
 static unsigned long number(const char *name, unsigned long otherwise)
 {
     const char *given = getenv(name);
-    return given ? strtoul(given, NULL, 10) : otherwise;
+    if (!given)
+        return otherwise;
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(given, &end, 10);
+    bool is_number = isdigit((unsigned char)*given) && !*end && errno == 0;
+    if (!is_number || value == 0) {
+        printf("not ok %s=%s is a number from 1\n", name, given);
+        exit(1);
+    }
+    return value;
 }
 
 int main(int count, char **arguments)
 {
     if (count < 2)
         return 2;
+    unsigned long from = number("KEYSTEAD_SEED", FIRST), many = CALLS;
     struct loaded it = load(arguments[1]);
     p11 = it.p11, library = it.library;
     alarm(0);
@@ -763,7 +776,6 @@ int main(int count, char **arguments)
     closed = s;
     must(p11->C_Finalize(NULL), "C_Finalize");
     forget_sessions();
-    unsigned long from = number("KEYSTEAD_SEED", FIRST), many = CALLS;
     const char *rule = play(from, many);
     if (rule)
         report();
