@@ -38,7 +38,7 @@ impl Length {
         number % self.shares == self.share
     }
 
-    /// Returns how many of so many things are part of the share.
+    /// Returns the number of things, of so many, that are part of the share.
     pub(crate) fn count_of(self, all: usize) -> usize {
         (all + self.shares - 1 - self.share) / self.shares
     }
