@@ -16,7 +16,7 @@ use std::path::Path;
 pub(crate) fn open(location: &Location, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => rescue::open(directory, acknowledged),
-        Location::Fleet(fleet) => etcd::open(fleet, acknowledged),
+        Location::Fleet(fleet) => Ok(Box::new(etcd::open(fleet, acknowledged)?)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::opened::Opened;
 use crate::config::FleetLocation;
 use crate::error::{Error, Reason, Result};
 use crate::file_names::MIRROR;
-use crate::store::{Acknowledged, Store, StoreIdentity, files};
+use crate::store::{Acknowledged, StoreIdentity, files};
 use etcd_client::{Client, GetOptions, GetResponse};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,14 +36,9 @@ struct Head {
     has_rows: bool,
 }
 
-/// Opens the store as one of several kinds, see [`open_etcd`].
-pub(crate) fn open(fleet: &FleetLocation, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
-    Ok(Box::new(open_etcd(fleet, acknowledged)?))
-}
-
 /// Opens the store, with a mirror in the own directory of the host's agent. It must be the one that is
 /// [`Acknowledged`], with everything that is; where nothing ever was, and nothing is there, it is made.
-pub(super) fn open_etcd(fleet: &FleetLocation, acknowledged: &Acknowledged) -> Result<Etcd> {
+pub(crate) fn open(fleet: &FleetLocation, acknowledged: &Acknowledged) -> Result<Etcd> {
     let connection = Connection::new(fleet)?;
     check_version(&connection)?;
     let mirror = open_mirror(&fleet.directory().join(MIRROR))?;

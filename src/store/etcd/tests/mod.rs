@@ -23,7 +23,7 @@ mod skip;
 mod watching;
 
 use super::etcd_store::Etcd;
-use super::opening::open_etcd;
+use super::open;
 use crate::config::{FleetLocation, TlsFiles};
 use crate::error::Result;
 use crate::id::Id;
@@ -93,7 +93,7 @@ impl Fleet {
 
     /// Opens the store on a host, by that URL and these files of a TLS client.
     fn open_at(&self, host: &str, url: &str, tls: Option<TlsFiles>) -> Result<Etcd> {
-        open_etcd(&self.place_at(host, url, tls), &self.acknowledged())
+        open(&self.place_at(host, url, tls), &self.acknowledged())
     }
 
     /// Returns the place of the records for a host.

@@ -163,7 +163,7 @@ fn the_records_of_another_fleet_are_left_alone() {
 fn a_prefix_without_records_is_said_where_there_should_be_some() {
     let Some(fleet) = Fleet::new("a prefix without records") else { return };
     let known = Acknowledged { number: 1, is_new: false, ..fleet.acknowledged() };
-    let error = open_etcd(&fleet.place("one"), &known).map(drop).unwrap_err();
+    let error = open(&fleet.place("one"), &known).map(drop).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreAbsent);
     assert!(error.to_string().contains("there are no records of a fleet"), "{error}");
     let listed =

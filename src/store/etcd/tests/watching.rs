@@ -86,16 +86,16 @@ fn an_etcd_that_was_set_back_is_refused() {
     let fresh = Arc::new(member::Etcd::start());
     let moved = Fleet { server: fresh, ..fleet };
     let (place, directory) = (moved.place("one"), moved.directory("one"));
-    let error = open_etcd(&place, &moved.acknowledged()).map(drop).unwrap_err();
+    let error = open(&place, &moved.acknowledged()).map(drop).unwrap_err();
     assert!(error.to_string().contains("etcd has been set back, or is another"), "{error}");
     // A mirror that is lost tells nothing, but the agent's own files do.
     std::fs::remove_dir_all(&directory).unwrap();
     std::fs::create_dir(&directory).unwrap();
     let known = Acknowledged { number: 3, is_new: false, ..moved.acknowledged() };
-    let error = open_etcd(&place, &known).map(drop).unwrap_err();
+    let error = open(&place, &known).map(drop).unwrap_err();
     assert!(error.to_string().contains("there are no records of a fleet"), "{error}");
-    open_etcd(&place, &moved.acknowledged()).map(drop).unwrap();
+    open(&place, &moved.acknowledged()).map(drop).unwrap();
     let ahead = Acknowledged { number: 100, is_new: false, ..moved.acknowledged() };
-    let error = open_etcd(&place, &ahead).map(drop).unwrap_err();
+    let error = open(&place, &ahead).map(drop).unwrap_err();
     assert!(error.to_string().contains("etcd has been set back, or is another"), "{error}");
 }
