@@ -38,6 +38,11 @@ pub(crate) trait ObservedStore: Send + Sync {
         self.memory().apply(batch)
     }
 
+    /// Makes everything durable.
+    fn synced(&self) -> Result<()> {
+        self.memory().sync()
+    }
+
     /// Returns the most rows that one scan reads of those asked for.
     fn at_once(&self, limit: usize) -> usize {
         limit
@@ -80,7 +85,7 @@ impl<S: ObservedStore> Store for S {
     }
 
     fn sync(&self) -> Result<()> {
-        self.memory().sync()
+        self.synced()
     }
 
     fn standing(&self) -> Standing {

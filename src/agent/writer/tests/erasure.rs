@@ -21,26 +21,20 @@ pub(super) const KEY: Id = Id::new([1; 16]);
 pub(super) const NOW: u64 = 1_800_000_000;
 
 /// An action of another writer.
-type Interruption = Box<dyn FnOnce() + Send>;
+pub(super) type Interruption = Box<dyn FnOnce() + Send>;
 
 /// A store in memory, which can be full; before the next batch is applied, something else happens.
 #[derive(Clone)]
-pub(super) struct Overtaken {
+struct Overtaken {
     memory: Memory,
     before: Arc<Mutex<Option<Interruption>>>,
     full: Arc<AtomicBool>,
-    compares_nothing: Arc<AtomicBool>,
 }
 
 impl Overtaken {
     /// Has something happen before the next batch is applied.
-    pub(super) fn then(&self, before: impl FnOnce() + Send + 'static) {
+    fn then(&self, before: impl FnOnce() + Send + 'static) {
         *self.before.lock().unwrap() = Some(Box::new(before));
-    }
-
-    /// From now on no batch is refused for what was changed meanwhile.
-    pub(super) fn compare_nothing(&self) {
-        self.compares_nothing.store(true, Ordering::Relaxed);
     }
 }
 
@@ -59,13 +53,6 @@ impl ObservedStore for Overtaken {
             StoreUse::Room if self.full.load(Ordering::Relaxed) => Err(Reason::StoreFull.into()),
             _ => Ok(()),
         }
-    }
-
-    fn applied(&self, batch: &Batch) -> Result<CommitNumber> {
-        if !self.compares_nothing.load(Ordering::Relaxed) {
-            return self.memory.apply(batch);
-        }
-        self.memory.apply(&Batch { conditions: Vec::new(), writes: batch.writes.clone() })
     }
 }
 
@@ -121,13 +108,8 @@ impl Host {
         writer
     }
 
-    pub(super) fn overtaken(&self) -> Overtaken {
-        Overtaken {
-            memory: self.memory.clone(),
-            before: Arc::default(),
-            full: Arc::default(),
-            compares_nothing: Arc::default(),
-        }
+    fn overtaken(&self) -> Overtaken {
+        Overtaken { memory: self.memory.clone(), before: Arc::default(), full: Arc::default() }
     }
 
     pub(super) fn writer_on(&self, store: Box<dyn Store>) -> Writer {
@@ -146,12 +128,12 @@ impl Host {
     }
 
     /// Returns the disk's content after a power loss that comes before the next sync.
-    pub(super) fn pairs(&self) -> (CommitNumber, Vec<Pair>) {
-        (self.memory.number().unwrap(), self.memory.scan(b"", b"", usize::MAX).unwrap())
+    pub(super) fn pairs(&self) -> Content {
+        content(&self.memory)
     }
 
     /// Goes on with what a power loss has left of the store.
-    pub(super) fn restore(&mut self, (number, pairs): (CommitNumber, Vec<Pair>)) {
+    pub(super) fn restore(&mut self, (number, pairs): Content) {
         let memory = Memory::default();
         let writes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
         memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
@@ -160,6 +142,13 @@ impl Host {
         }
         self.memory = memory;
     }
+}
+
+/// The number of the last commit of a store, and all its rows.
+pub(super) type Content = (CommitNumber, Vec<Pair>);
+
+pub(super) fn content(memory: &Memory) -> Content {
+    (memory.number().unwrap(), memory.scan(b"", b"", usize::MAX).unwrap())
 }
 
 /// The key, written anew with another expiry.
@@ -231,7 +220,7 @@ fn a_sweep_that_loses_a_race_judges_again_and_erases_nothing() {
 }
 
 /// The steps that follow a commit, up to its answer.
-pub(super) const STEPS: [fn(&mut Writer) -> Result<()>; 3] =
+const STEPS: [fn(&mut Writer) -> Result<()>; 3] =
     [|writer| writer.make_durable(), Writer::erase, Writer::publish];
 
 /// Has a change made by a writer that dies after so many of the steps.
