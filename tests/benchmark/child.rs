@@ -63,8 +63,8 @@ fn id_of(number: u64) -> Vec<u8> {
     format!("benchmark key {number}").into_bytes()
 }
 
-/// The time after which it is looked at whether all keys will be there in time.
-const TRIAL: Duration = Duration::from_secs(5);
+/// The share of the time after which it is looked at whether all keys will be there in time.
+const TRIAL: u32 = 10;
 
 /// Creates token keys, from the number `from` to `to`, until the time is over, or it shows that it will be. Returns an
 /// error then.
@@ -75,7 +75,7 @@ pub fn grow(name: &str, module: &Path, from: u64, to: u64, patience: Duration) -
         let spent = began.elapsed();
         // Each takes at least as long as those before.
         let all = spent.mul_f64((to - from) as f64 / (number - from).max(1) as f64);
-        if spent > patience || (spent > TRIAL && all > patience) {
+        if spent > patience || (spent > patience / TRIAL && all > patience) {
             let (spent, patience) = (spent.as_secs(), patience.as_secs());
             return Err(format!("{} keys in {spent} s: not {to} in {patience} s", number - from));
         }

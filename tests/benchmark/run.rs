@@ -229,7 +229,8 @@ impl Run<'_> {
             ("the same, all processes stopped", Signal::STOP),
         ];
         for place in self.places()?.iter().filter(|place| !place.servers().is_empty()) {
-            for (row, signal) in rows {
+            let all = (0..self.plan.rounds.min(3)).flat_map(|_| rows);
+            for (row, signal) in all {
                 let mut waiting =
                     Waiting::start(&mut child(place, &["interrupted", "--row", row])?)?;
                 place.signal(signal);
