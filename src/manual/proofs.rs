@@ -1,7 +1,9 @@
 //! # Proofs
 //!
-//! Programs below `tests/fire`, and one beside the writer, do to Keystead what a bad day does. Each chooses by a
-//! seed; one that fails prints the command that plays it again. `tests/run` has a short run of each, `tests/run
+//! Programs below `tests/fire`, and one beside the writer, do to Keystead what a bad day does. They choose by a seed,
+//! but for `gone`, which has nothing to choose, and `histories`, which plays all. One that fails prints the command that
+//! makes the same choices again; what these meet may differ, such as the moment that a kill hits, what depends on it, and
+//! the bytes of keys and cells, which are new each time. `tests/run` has a short run of each, `tests/run
 //! fire` a long one, and `KEYSTEAD_SHARE=3/16 tests/run fire` the third of sixteen shares of that. Each has a
 //! control, which is part of the same run: something is broken on purpose, and the same judge has to find it, or it
 //! proves nothing. README has what was seen last.
@@ -29,12 +31,15 @@
 //! * It shows that the store opens, holds what was acknowledged, takes changes, has no erased secret, and that its
 //!   audit log verifies.
 //! * Its control: without syncs, or without those of `db/db` or of `slots`, it fails.
-//! * It does not show what disks do that lie about a sync, nor anything of the words in `generations`, which are never
-//!   relied on after a loss of power.
+//! * It does not show the making or the end of a token, a restoration, a recovery or an upgrade, nor expiries or changes
+//!   of several clients at once: one client's changes are recorded. It does not show what disks do that lie about a
+//!   sync, nor anything of the words in `generations`, which are never relied on after a loss of power.
 //!
 //! ## Damage
 //!
-//! `damage`: parts of every file are flipped, cut off or blotted out; files are another store's, or an earlier day's.
+//! `damage`: parts of every file are flipped, cut off or blotted out, but of `ballast`, `lock` and `starting`, which have
+//! no content; files are another store's, or an earlier day's. A long run flips a bit in 2,000 parts of 64 bytes of each
+//! file at most, and cuts or blots it out at 100 places.
 //!
 //! * It shows that a key is the right one, or missing and the file named by the log or `keystead doctor`; never another
 //!   key, or a deleted one; and that no program crashes or waits.
@@ -45,12 +50,14 @@
 //!
 //! ## Deleted means gone
 //!
-//! `gone`: a thief has the PIN and every file, and reads them by their documented formats, without an agent.
+//! `gone`: a thief has the PIN and every file, reads the records of a snapshot and the cells by their documented formats,
+//! without an agent, and looks for the bytes of keys and erased secrets in all files.
 //!
 //! * It shows that a key that was deleted, has expired or was destroyed cannot be had, neither from the files, a later
 //!   backup, the snapshot, nor from the memory of agent and client.
 //! * Its control: before they end, all of them can be had; a key that has not ended is found in the client's memory.
-//! * It does not show the inside of disks, swap, or copies of before.
+//! * It does not show records that only `db` has, by their format; the memory of an agent or a client that ended before
+//!   a key did; nor the inside of disks, swap, or copies of before.
 //!
 //! ## Clocks
 //!
@@ -60,7 +67,7 @@
 //! or another client renews the key.
 //!
 //! * They show that a key ends by the latest time that the store has seen, by its own process's clock where that is
-//!   ahead, and by the time in suspension, and by none of them before; that each call that begins before that second
+//!   ahead, and by the time in suspension, and by none of them before; that each call that ends before that second
 //!   works and none that begins in it does; and that a renewed key works from the answer on.
 //! * Their controls: no expiry, no client's clock, no time in suspension is minded; keys that end early, or a second
 //!   late.

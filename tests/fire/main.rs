@@ -1,7 +1,7 @@
 //! Keystead under fire: killed at any moment, cut off from power, its files damaged, its deleted keys looked for.
 //!
-//! Each program here chooses what it does by a seed, which it prints when it fails: `KEYSTEAD_SEED=N` plays
-//! the same again. `KEYSTEAD_FIRE=long` makes each last until it has seen much more; `tests/run fire` does that, and
+//! Programs here choose what they do by a seed, which they print when they fail: `KEYSTEAD_SEED=N` chooses the same
+//! again. What the choices meet, such as the moment that a kill hits, and the bytes of new keys, may differ. `KEYSTEAD_FIRE=long` makes each last until it has seen much more; `tests/run fire` does that, and
 //! `KEYSTEAD_SHARE=3/16` with it plays a part.
 #![allow(
     unreachable_pub,
