@@ -1,5 +1,6 @@
 //! A fleet's store, in a real etcd: made, used, and gone on with where etcd or the agent was away.
 
+use crate::rig::process::ends_within;
 use crate::rig::proxy::{Flow, Proxy};
 use crate::rig::secrets::{found_in, live};
 use crate::rig::token::{SO_PIN, USER_PIN, make_token, pin};
@@ -202,6 +203,8 @@ fn a_host_that_is_cut_off_goes_on_for_the_grace_and_then_refuses_until_it_is_bac
         }
         let said = text(&world.keystead(&["sweep"]));
         assert!(said.contains("cut off from its fleet"), "{said}");
+        let said = text(&world.keystead(&["doctor"]));
+        assert!(said.contains("problem  fleet: the store cannot be read or written"), "{said}");
         assert!(cut.elapsed() < Duration::from_secs(60));
         way.requests(Flow::Passes);
         way.cut();
@@ -254,5 +257,19 @@ fn the_page_of_an_agent_that_is_gone_lapses_and_the_next_serves_only_with_etcd()
         way.requests(Flow::Passes);
         way.cut();
         within(Duration::from_secs(30), "the key can be used", || encrypt().is_ok());
+    });
+}
+
+/// Sequence "the idle agent": the one of a store of this machine ends half a minute after its last connection.
+#[test]
+fn a_fleets_agent_stays_though_nobody_asks_it_anything() {
+    play(|world| {
+        let etcd = world.etcd();
+        world.join_etcd(&etcd.address(), "prod", "");
+        world.make_fleet();
+        assert!(world.keystead(&["tokens"]).status.success());
+        let agent = world.agent().unwrap();
+        assert!(!ends_within(agent, Duration::from_secs(33)), "it ends when it is idle");
+        assert_eq!(world.agent(), Some(agent));
     });
 }

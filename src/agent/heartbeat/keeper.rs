@@ -67,7 +67,7 @@ fn keep(heartbeat: &mut Heartbeat, stopped: &Receiver<()>) -> Result<()> {
                 if store.contact.note(None) {
                     log::info!("the host is in touch with its fleet again");
                 }
-                store.troubles.note("store", None);
+                store.troubles.note("fleet", None);
                 INTERVAL
             }
             Err(error) if error.reason() == Reason::StoreDamaged || !store.alive() => {
@@ -77,7 +77,7 @@ fn keep(heartbeat: &mut Heartbeat, stopped: &Receiver<()>) -> Result<()> {
                 if store.contact.note(Some(error.clone())) {
                     log::warn!("the host has lost touch with its fleet: {error}");
                 }
-                store.troubles.note("store", Some(error.to_string()));
+                store.troubles.note("fleet", Some(error.to_string()));
                 PAUSE
             }
         };

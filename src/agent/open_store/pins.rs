@@ -16,11 +16,12 @@ const TRIES_OF_HOST: u8 = PIN_TRIES / 2;
 const MOST_CONFLICTS: usize = 64;
 
 impl WrongPins {
-    /// Returns the number of tries that count for a host: all, or as many as there can be where its own are used up.
+    /// Returns the number of tries as it counts for a host: those of all, or more where fewer of its own are left.
     fn of(&self, host: Id) -> u8 {
-        match self.by_host.iter().find(|(of, _)| *of == host) {
-            Some((_, own)) if *own >= TRIES_OF_HOST => self.in_all.max(PIN_TRIES),
-            _ => self.in_all,
+        let own = self.by_host.iter().find(|(of, _)| *of == host).map_or(0, |(_, own)| *own);
+        match own {
+            0 => self.in_all,
+            own => self.in_all.max(own.saturating_add(PIN_TRIES - TRIES_OF_HOST)),
         }
     }
 
@@ -65,10 +66,8 @@ impl OpenStore {
         self.check_reach()?;
         self.change_pins(token, |row| {
             let wrong = row.of(officer);
-            // The own tries that came before this one.
-            let before = wrong.of(host);
             wrong.count(host);
-            if before >= PIN_TRIES { u8::MAX } else { wrong.in_all }
+            wrong.of(host)
         })
     }
 

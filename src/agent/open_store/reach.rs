@@ -56,7 +56,9 @@ impl OpenStore {
                 Some("most hosts of the fleet are silent: what ends waits for a day".to_owned())
             }
         };
-        if let Some(why) = self.troubles.note("clock", failure) {
+        if self.contact.check().is_ok()
+            && let Some(why) = self.troubles.note("fleet", failure)
+        {
             log::warn!("{why}");
         }
         Ok(median.map_or(now.saturating_sub(DAY), |median| now.min(median)))

@@ -78,12 +78,21 @@ fn limits(directory: &Path) -> Option<Finding> {
     (!shortfalls.is_empty()).then(|| note("agent", said(), mend))
 }
 
-/// Finds what the agent itself cannot write: what this program sees of a file says little of a service that is confined.
+/// The trouble of a fleet's host, and what ends it.
+const OF_FLEET: &str = "fleet";
+const IN_TOUCH: &str =
+    "see to etcd, to the way there, and to the clocks of the fleet's hosts; the log tells more";
+
+/// Finds what the agent itself cannot do, or write: what this program sees of a file says little of a service that is
+/// confined.
 fn troubles(config: &Config) -> Vec<Finding> {
     // An agent of an earlier version knows of none.
     let answer = Link::new(AgentLocation::of(config)).ask(&Request::Troubles);
     let Ok(Response::Troubles(troubles)) = answer else { return Vec::new() };
     let of = |(key, why): (String, String)| {
+        if key == OF_FLEET {
+            return Some(problem("fleet", Failure::new(why).hint(IN_TOUCH)));
+        }
         let about = WRITTEN.into_iter().find(|about| *about == key)?;
         let failure = Failure::new(format_args!("the agent cannot write it: {why}"));
         Some(problem(about, failure.hint(UNIT)))
