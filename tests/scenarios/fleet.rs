@@ -5,10 +5,10 @@ use crate::rig::proxy::{Flow, Proxy};
 use crate::rig::secrets::{found_in, live};
 use crate::rig::token::{SO_PIN, USER_PIN, make_token, pin};
 use crate::rig::vendor::without_custody;
-use crate::rig::{made_objects, play, refused};
+use crate::rig::{Token, World, made_objects, play, refused};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, ObjectClass};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use rustix::process::{Signal, kill_process};
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -167,6 +167,15 @@ fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Durat
 /// The least `offline_grace`.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Makes a fleet with this world as its only host, which reaches etcd at that address, and a key.
+fn with_a_key(world: &World, address: &str) -> (Token, ObjectHandle) {
+    world.join_etcd(address, "prod", "offline_grace = 10");
+    world.make_fleet();
+    let token = world.token();
+    let key = token.generate_aes(&[Attribute::Token(true)]);
+    (token, key)
+}
+
 /// The time that a call may take whose agent does not answer, and more.
 const NO_LONG_WAIT: Duration = Duration::from_secs(8);
 
@@ -175,10 +184,7 @@ fn a_host_that_is_cut_off_goes_on_for_the_grace_and_then_refuses_until_it_is_bac
     play(|world| {
         let etcd = world.etcd();
         let way = Proxy::to(&etcd.address());
-        world.join_etcd(&way.address(), "prod", "offline_grace = 10");
-        world.make_fleet();
-        let token = world.token();
-        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let (token, key) = with_a_key(world, &way.address());
         let encrypt = || token.encrypt(&Mechanism::AesEcb, key, &[7; 16]);
         let block = encrypt().unwrap();
         way.requests(Flow::Lost);
@@ -220,10 +226,7 @@ fn a_host_that_is_cut_off_goes_on_for_the_grace_and_then_refuses_until_it_is_bac
 fn what_a_stopped_agent_knew_is_relied_on_for_the_grace_only() {
     play(|world| {
         let etcd = world.etcd();
-        world.join_etcd(&etcd.address(), "prod", "offline_grace = 10");
-        world.make_fleet();
-        let token = world.token();
-        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let (token, key) = with_a_key(world, &etcd.address());
         let encrypt = || token.encrypt(&Mechanism::AesEcb, key, &[7; 16]);
         encrypt().unwrap();
         let agent = world.agent().unwrap();
@@ -242,10 +245,7 @@ fn the_page_of_an_agent_that_is_gone_lapses_and_the_next_serves_only_with_etcd()
     play(|world| {
         let etcd = world.etcd();
         let way = Proxy::to(&etcd.address());
-        world.join_etcd(&way.address(), "prod", "offline_grace = 10");
-        world.make_fleet();
-        let token = world.token();
-        let key = token.generate_aes(&[Attribute::Token(true)]);
+        let (token, key) = with_a_key(world, &way.address());
         let encrypt = || token.encrypt(&Mechanism::AesEcb, key, &[7; 16]);
         encrypt().unwrap();
         way.requests(Flow::Lost);
