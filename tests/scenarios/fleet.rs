@@ -209,8 +209,10 @@ fn a_host_that_is_cut_off_goes_on_for_the_grace_and_then_refuses_until_it_is_bac
         }
         let said = text(&world.keystead(&["sweep"]));
         assert!(said.contains("cut off from its fleet"), "{said}");
-        let said = text(&world.keystead(&["doctor"]));
-        assert!(said.contains("problem  fleet: the store cannot be read or written"), "{said}");
+        within(Duration::from_secs(20), "doctor tells of it", || {
+            let told = "problem  fleet: the store cannot be read or written";
+            text(&world.keystead(&["doctor"])).contains(told)
+        });
         assert!(cut.elapsed() < Duration::from_secs(60));
         way.requests(Flow::Passes);
         way.cut();
