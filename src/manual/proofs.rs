@@ -98,19 +98,21 @@
 //! * It does not show longer histories, several keys or several changes at once, nor another interleaving of two openings
 //!   than this: the other one is whole, and comes just before the batch. It asks again once at most, after the step.
 //!
-//! # Fuzzing
+//! ## Fuzzing
 //!
 //! `tests/fuzz`: sixteen targets read any bytes: templates, the parameters of mechanisms, wrapped keys, records, the
 //! agent's requests and answers, an agent that is asked anything, the configuration, JSON, manifests, keys and
 //! certificates as other programs write them, SoftHSM's files, and words. libFuzzer drives them in the ordinary test
 //! programs, whose own code is instrumented; a stable compiler does. `tests/run fuzz` gives each four seconds,
 //! `KEYSTEAD_FUZZ_SECONDS=3600 tests/run fuzz` an hour, `tests/fuzz/run --merge` takes what was reached into the corpora
-//! in `tests/fuzz/corpus`, which every `cargo test` replays. `tests/run sanitizer` does the same with the library's targets and unit tests under
-//! AddressSanitizer, `tests/run miri` with some unit tests under Miri, where the toolchain has it.
+//! in `tests/fuzz/corpus`, which every `cargo test` replays. `tests/run sanitizer` does the same with the library's
+//! targets and unit tests under AddressSanitizer, `tests/run miri` with some unit tests under Miri, where the toolchain
+//! has it.
 //!
 //! * It shows that no input was found for which the code panics, reads where it must not, takes more than ten seconds or
 //!   1 GiB, or for which a target's property does not hold, such as that what was read is written again as it was, and
 //!   that a refusal is one that PKCS#11 has for it.
-//! * Its control: where a property fails, the run fails, and leaves the input in `target/fuzz`.
+//! * It has no planted flaw to find. Where a property fails the run fails, and leaves the input in `target/fuzz`: so a
+//!   target that gave a pointer where a shorter structure ended was found within five seconds.
 //! * It does not show that there is no such input, and sees nothing of the order of calls, nor of threads. Orders of
 //!   calls are `tests/abi/sequences.c`'s, beside a model of legal codes, of which it finds five flaws.
