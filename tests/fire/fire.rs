@@ -1,7 +1,8 @@
 //! The seed and the length of a program under fire.
 
 use crate::length::Length;
-use crate::rig::{World, name_of, play_within};
+use crate::rig::{World, name_of, play_told};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,14 +44,20 @@ const SEED: &str = "KEYSTEAD_SEED";
 const SHORT: Duration = Duration::from_secs(600);
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
-/// Plays a program in a process of its own. Where it fails, it says first with which seed.
+/// Plays a program in a process of its own. It says first with which seed: who is interrupted says nothing more.
 pub fn play_under_fire<F: FnOnce(&World, Fire)>(program: F) {
     let length = Length::asked();
-    play_within(length.either(SHORT, LONG), &name_of::<F>(), |world| {
-        let seed = std::env::var(SEED).ok().map_or_else(now, |seed| seed.parse().expect("a seed"));
+    let seed = seed_of(std::env::var(SEED).ok()).unwrap_or_else(|why| panic!("{why}"));
+    let name = name_of::<F>();
+    let again = again(length, seed, &name);
+    let environment = || {
+        // libtest keeps what is printed until the end.
+        writeln!(std::io::stderr(), "{again}").expect("standard error takes a line");
+        vec![(SEED, seed.to_string())]
+    };
+    play_told(length.either(SHORT, LONG), &name, environment, |world| {
         if world.role().is_empty() {
-            let program = world.scenario();
-            println!("again: {length}{SEED}={seed} cargo test --test fire {program}");
+            println!("{again}");
         }
         let began = Instant::now();
         program(world, Fire { rng: fastrand::Rng::with_seed(seed), length });
@@ -58,6 +65,22 @@ pub fn play_under_fire<F: FnOnce(&World, Fire)>(program: F) {
             println!("done in {} s", began.elapsed().as_secs());
         }
     });
+}
+
+/// Reads a seed, or chooses one.
+fn seed_of(given: Option<String>) -> Result<u64, String> {
+    given.map_or_else(
+        || Ok(now()),
+        |seed| seed.parse().map_err(|_| format!("{SEED}={seed} is no seed: a number below 2^64")),
+    )
+}
+
+/// The command that makes the same choices again, in the build that made them.
+fn again(length: Length, seed: u64, program: &str) -> String {
+    let features = if cfg!(feature = "etcd") { " --features etcd" } else { "" };
+    format!(
+        "again: {length}{SEED}={seed} cargo test --locked{features} --test fire -- --exact {program}"
+    )
 }
 
 /// Returns the complaint of a judge, if it has one.
@@ -78,4 +101,28 @@ pub fn is_found(flaw: &str, words: &str, complaint: Option<String>) {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     since.as_micros() as u64
+}
+
+#[test]
+fn what_asks_for_no_run_that_there_is_is_refused() {
+    let refused = |length, share| Length::of(length, share).expect_err("it asks for nothing");
+    for length in ["lnog", "", "LONG", "1"] {
+        assert!(refused(Some(length), None).contains("KEYSTEAD_FIRE"), "{length}");
+    }
+    for share in ["0/16", "17/16", "3", "a/b", ""] {
+        assert!(refused(Some("long"), Some(share)).contains("KEYSTEAD_SHARE"), "{share}");
+    }
+    for seed in ["abc", "", "-1", "1.5"] {
+        assert!(
+            seed_of(Some(seed.into())).is_err_and(|why| why.contains("KEYSTEAD_SEED")),
+            "{seed}"
+        );
+    }
+    assert_eq!(seed_of(Some("7".into())), Ok(7));
+    let third = Length::of(Some("long"), Some("3/16")).unwrap();
+    let said = again(third, 7, "crash::it_holds");
+    assert!(
+        said.starts_with("again: KEYSTEAD_FIRE=long KEYSTEAD_SHARE=3/16 KEYSTEAD_SEED=7 cargo")
+    );
+    assert!(said.ends_with("--test fire -- --exact crash::it_holds"));
 }

@@ -16,16 +16,30 @@ const SHARE: &str = "KEYSTEAD_SHARE";
 impl Length {
     /// Reads `KEYSTEAD_FIRE=long`, and `KEYSTEAD_SHARE=3/16` for the third of sixteen shares of a long run.
     pub(crate) fn asked() -> Self {
-        let is_long = std::env::var(LENGTH).is_ok_and(|length| length == "long");
-        let share = std::env::var(SHARE).ok().filter(|_| is_long);
-        let (share, shares) = share.map_or((1, 1), |share| {
-            let parts = share.split_once('/').and_then(|(share, of)| {
-                Some((share.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
-            });
-            let good = parts.filter(|(share, shares)| (1..=*shares).contains(share));
-            good.unwrap_or_else(|| panic!("{SHARE}={share} is not a share such as 3/16"))
+        let given = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Self::of(given(LENGTH).as_deref(), given(SHARE).as_deref())
+            .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Reads what the variables give, or says what is wrong with it.
+    pub(crate) fn of(length: Option<&str>, share: Option<&str>) -> Result<Self, String> {
+        let is_long = match length {
+            None => false,
+            Some("long") => true,
+            Some(other) => {
+                return Err(format!("{LENGTH}={other}: a run is `long`, or short without it"));
+            }
+        };
+        let Some(share) = share.filter(|_| is_long) else {
+            return Ok(Self { is_long, share: 0, shares: 1 });
+        };
+        let parts = share.split_once('/').and_then(|(share, of)| {
+            Some((share.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
         });
-        Self { is_long, share: share - 1, shares }
+        let good = parts.filter(|(share, shares)| (1..=*shares).contains(share));
+        let (share, shares) =
+            good.ok_or_else(|| format!("{SHARE}={share} is not a share such as 3/16"))?;
+        Ok(Self { is_long, share: share - 1, shares })
     }
 
     /// Returns the one thing in a short run, and the other in a long one.

@@ -1,7 +1,8 @@
 //! Keystead under fire: killed at any moment, cut off from power, its files damaged, its deleted keys looked for.
 //!
-//! Programs here choose what they do by a seed, which they print when they fail: `KEYSTEAD_SEED=N` chooses the same
-//! again. What the choices meet, such as the moment that a kill hits, and the bytes of new keys, may differ. `KEYSTEAD_FIRE=long` makes each last until it has seen much more; `tests/run fire` does that, and
+//! Programs here choose what they do by a seed, which they say first: `KEYSTEAD_SEED=N` chooses the same again. What
+//! the choices meet, such as the moment that a kill hits, and the bytes of new keys, may differ. `KEYSTEAD_FIRE=long`
+//! makes each last until it has seen much more; `tests/run fire` does that, and
 //! `KEYSTEAD_SHARE=3/16` with it plays a part.
 #![allow(
     unreachable_pub,
@@ -18,6 +19,7 @@ mod fire;
 mod gone;
 mod hand;
 mod image;
+mod interrupted;
 mod key;
 mod length;
 mod power;

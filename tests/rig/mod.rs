@@ -10,6 +10,8 @@
 
 pub mod certificates;
 pub mod elsewhen;
+#[path = "../../src/bin/keystead/ending.rs"]
+mod ending;
 pub mod etcd;
 pub mod fleet;
 pub mod memory;
@@ -41,9 +43,22 @@ pub fn play<F: FnOnce(&World)>(scenario: F) {
 
 /// The same, for a scenario of that name that takes longer.
 pub fn play_within(limit: Duration, name: &str, scenario: impl FnOnce(&World)) {
+    play_told(limit, name, Vec::new, scenario);
+}
+
+/// The same, under more of an environment, which the process that libtest calls is asked for before all else.
+pub fn play_told(
+    limit: Duration,
+    name: &str,
+    environment: impl FnOnce() -> Vec<(&'static str, String)>,
+    scenario: impl FnOnce(&World),
+) {
     match World::inherited() {
         Some(world) => scenario(&world),
-        None => World::new(name).host(limit),
+        None => {
+            let environment = environment();
+            World::new(name).host(limit, environment);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The world of one scenario: a directory with a store, a configuration and a log.
 
 use super::elsewhen::Elsewhen;
+use super::ending::AtASignal;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
 use super::skip;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const DIRECTORY: &str = "KEYSTEAD_RIG_DIRECTORY";
 const SCENARIO: &str = "KEYSTEAD_RIG_SCENARIO";
 const ROLE: &str = "KEYSTEAD_RIG_ROLE";
+
+/// The bytes of a disk below which what fails is likely to fail for want of room: a store asks for more.
+const LOW: u64 = 16 << 20;
 
 /// One scenario's world, as one of its processes sees it.
 #[derive(Debug)]
@@ -91,31 +95,43 @@ impl World {
         Command::new(command)
     }
 
-    /// Plays the scenario in a child, takes its world away and sees its agent end.
-    pub(super) fn host(self, limit: Duration) {
+    /// Plays the scenario in a child, takes its world away and sees its agent end. A signal that ends this process
+    /// ends all of it.
+    pub(super) fn host(self, limit: Duration, environment: Vec<(&str, String)>) {
         let log = self.path("output");
         let output = File::create(&log).unwrap();
         let mut child = self
             .command("")
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()
             .unwrap();
-        let ended = ends_within(Pid::from_child(&child), limit);
+        let pid = Pid::from_child(&child);
+        let directory = self.directory.clone();
+        let at_a_signal = AtASignal::then(move || {
+            let _ended_meanwhile = kill_process(pid, Signal::KILL);
+            // Clients end with it, and agents with their store.
+            take_away(&directory);
+        })
+        .unwrap();
+        let ended = ends_within(pid, limit);
         if !ended {
             child.kill().unwrap();
         }
         let status = child.wait().unwrap();
         let said = indented(&fs::read_to_string(&log).unwrap_or_default());
         let agent = self.agent();
-        // The agent may still be writing in it.
-        eventually("the world ends", || {
-            let _not_yet = fs::remove_dir_all(&self.directory);
-            !self.directory.exists()
-        });
-        assert!(ended, "the scenario hangs\n{said}");
-        assert!(status.success(), "{status}\n{said}");
+        let room = rustix::fs::statvfs(&self.directory).map(|disk| disk.f_bavail * disk.f_frsize);
+        let full = match room {
+            Ok(..LOW) => format!("\n{} is on a disk that is full", self.directory.display()),
+            _ => String::new(),
+        };
+        take_away(&self.directory);
+        drop(at_a_signal);
+        assert!(ended, "the scenario hangs{full}\n{said}");
+        assert!(status.success(), "{status}{full}\n{said}");
         print!("{said}");
         assert!(!said.contains("running 0 tests"), "there is no scenario {}", self.scenario);
         if let Some(agent) = agent {
@@ -277,6 +293,14 @@ impl World {
             .stdin(Stdio::null());
         command
     }
+}
+
+/// Takes a world away, in which an agent may still be writing.
+fn take_away(directory: &Path) {
+    eventually("the world ends", || {
+        let _not_yet = fs::remove_dir_all(directory);
+        !directory.exists()
+    });
 }
 
 /// The child's output as part of the parent's: its own counts of tests must not look like the
