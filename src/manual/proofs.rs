@@ -1,27 +1,32 @@
 //! # Proofs
 //!
 //! Programs below `tests/fire`, and one beside the writer, do to Keystead what a bad day does. They choose by a seed,
-//! but for `gone`, which has nothing to choose, and `histories`, which plays all. One that fails prints the command that
-//! makes the same choices again; what these meet may differ, such as the moment that a kill hits, what depends on it, and
-//! the bytes of keys and cells, which are new each time. `tests/run` has a short run of each, `tests/run
-//! fire` a long one, and `KEYSTEAD_SHARE=3/16 tests/run fire` the third of sixteen shares of that. Each has a
-//! control, which is part of the same run: something is broken on purpose, and the same judge has to find it, or it
-//! proves nothing. README has what was seen last.
+//! but for `gone`, which has nothing to choose, and `histories`, which plays all. Each says first the command that
+//! makes the same choices again, to be typed as it stands; what these meet may differ, such as the moment that a kill
+//! hits, what depends on it, and the bytes of keys and cells, which are new each time. One that is interrupted leaves
+//! no process and no file. `tests/run` has a short run of each, `tests/run fire` a long one, and `KEYSTEAD_SHARE=3/16
+//! tests/run fire` the third of sixteen shares of that. Each has a control, which is part of the same run: something is
+//! broken on purpose, and the same judge has to find it, or it proves nothing. README has what was seen last.
 //!
 //! ## Kills
 //!
 //! `crash`: three clients of each of four stores make, import, import again, delete, rotate, rename, disable and
-//! schedule keys, let them expire and change the PIN, all at once. They and the agents are killed at any moment, 300
-//! times, or 10,000.
+//! schedule keys, let them expire, change the PIN and give wrong and former ones, all at once. They and the agents are
+//! killed at any moment, 300 times, or 10,000. At the end the time of the schedules comes, and the agents that meet it
+//! are killed too.
 //!
 //! * It shows that an answer holds; that a change whose answer was lost happened wholly or not at all, and once; that
 //!   no key is doubled or revived; that other material is refused for ever; that every version opens what it has
-//!   sealed, and no other key does; that no call takes longer than 10 s; that the audit log verifies; and that of all
-//!   erase secrets that were ever there only those of present material are left in any file.
+//!   sealed, and no other key does; that no call takes longer than 10 s; that the audit log verifies; that a whole key
+//!   ends as scheduled; that a wrong PIN that was answered stays counted, so that ten lock the token; that an answered
+//!   deletion has overwritten a secret; and that of all erase secrets that were ever there only those of present
+//!   material are left in any file.
 //! * Its control: a change that is lost, half done, or made twice; a key that is revived, there twice, or has other
-//!   material; a PIN, an audit line or a secret that is gone; an erased secret that is left; a client that dies; a
-//!   call that takes too long.
-//! * It does not show what a loss of power does: what a killed process has written, the system still has.
+//!   material; a PIN, an audit line or a secret that is gone; an erased secret that is left, or not overwritten; a client
+//!   that dies; a call that takes too long; a wrong PIN that is not counted, or does not show; a schedule that is not
+//!   minded.
+//! * It does not show what a loss of power does: what a killed process has written, the system still has. Nor does it
+//!   kill anything at `C_InitToken`, at a backup, or at the end of a token.
 //!
 //! ## Losses of power
 //!

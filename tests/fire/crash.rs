@@ -1,20 +1,24 @@
 //! Clients and agents that are killed at any moment: what was acknowledged stays, what was not happened wholly or
-//! not at all, and nothing that was deleted comes back.
+//! not at all, nothing that was deleted comes back, and no wrong PIN is forgotten.
 
 use crate::fire::{Fire, play_under_fire};
 use crate::hand::{Hand, Order, take_part};
-use crate::key::{Act, Answer, Asked, Key, choose};
+use crate::key::{Act, Answer, Asked, Key, SCHEDULED, choose};
 use crate::rig::World;
+use crate::rig::elsewhen::{Elsewhen, faketime};
 use crate::rig::process::{agent_of, kill_9};
-use crate::rig::secrets::Secrets;
+use crate::rig::secrets::{Secrets, live};
 use crate::rig::token::USER_PIN;
 use crate::rig::world::now;
+use keystead::internal::token::PIN_TRIES;
 use keystead::internal::wire::SILENCE_TIMEOUT;
 use rustix::process::{Signal, kill_process};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod flaws;
+mod pins;
+mod schedule;
 
 /// The stores that are under fire at once: most of a kill is waiting.
 const STORES: usize = 4;
@@ -27,6 +31,10 @@ const KEYS: usize = 24;
 
 /// The longest that a call may take: it gives up an agent that is silent, and may have found another one before.
 const LONGEST: Duration = SILENCE_TIMEOUT.saturating_mul(2);
+
+/// The time of agents for which all that is scheduled has ended, and the days by which it is ahead.
+const LATER: &str = "+9d";
+const DAYS: u64 = 9;
 
 /// The latest moment of a kill within a round, in microseconds: a change takes less, a start of an agent more.
 const LATEST: u64 = 6_000;
@@ -72,8 +80,11 @@ struct Storm<'a> {
     /// The number of clients so far.
     started: usize,
     keys: Vec<Key>,
-    /// The PINs that the user may have.
+    /// The PINs that the user may have, and those of before.
     pins: Vec<String>,
+    former: Vec<String>,
+    /// The time of the agents that meet the scheduled ends.
+    later: Elsewhen,
     secrets: Secrets,
     killed: usize,
     longest: Duration,
@@ -93,6 +104,8 @@ impl<'a> Storm<'a> {
             started: 0,
             keys: Vec::new(),
             pins,
+            former: Vec::new(),
+            later: faketime(LATER),
             secrets,
             killed: 0,
             longest: LONGEST,
@@ -107,7 +120,7 @@ impl<'a> Storm<'a> {
     fn another(&mut self) -> Hand {
         self.started += 1;
         let (hand, right) = Hand::start(self.world, &format!("hand {}", self.started), &self.pins);
-        self.pins = vec![right];
+        self.is_pin(right);
         hand
     }
 
@@ -147,7 +160,7 @@ impl<'a> Storm<'a> {
         for (act, answer) in acts.into_iter().zip(answers) {
             match (act, answer) {
                 (Some((key, act)), answer) => asked.entry(key).or_default().push((act, answer)),
-                (None, Some(Answer::Done)) => self.pins = vec![new_pin.clone()],
+                (None, Some(Answer::Done)) => self.is_pin(new_pin.clone()),
                 (None, None) => self.pins.push(new_pin.clone()),
                 (None, other) => panic!("the PIN does not change: {other:?}"),
             }
@@ -160,6 +173,36 @@ impl<'a> Storm<'a> {
             self.look(key);
         }
         self.secrets.note();
+        match self.fire.rng.u8(..8) {
+            0 => self.guess_and_kill(),
+            1 => self.erase(),
+            _ => {}
+        }
+    }
+
+    /// A deletion whose secret is gone once it is answered: no agent has been started anew meanwhile, which would
+    /// erase what no key claims.
+    fn erase(&mut self) {
+        let imported = |key: &usize| self.keys[*key].has_imported();
+        let Some(key) = (0..self.keys.len()).find(imported) else { return };
+        self.erase_by(key, Act::Delete);
+    }
+
+    fn erase_by(&mut self, key: usize, act: Act) {
+        // An agent that begins has done so.
+        self.hands[0].ask::<usize>(&Order::Count, self.longest);
+        let before = live(&self.world.store());
+        self.change(key, act);
+        let left = live(&self.world.store());
+        assert!(!before.is_subset(&left), "of {} erase secrets none is gone", before.len());
+    }
+
+    /// Has a change made by the first client, while nothing else happens.
+    fn change(&mut self, key: usize, act: Act) {
+        let began = now();
+        let order = Order::Act(self.keys[key].clone(), act.clone());
+        let answer: Answer = self.hands[0].ask(&order, self.longest);
+        self.keys[key].ask(&[(act, Some(answer))], (began, now()));
     }
 
     /// Adds a key that is not there yet, and returns its number.
@@ -271,6 +314,9 @@ impl<'a> Storm<'a> {
         // The next one fills what no key claims anew, before clients ask it for what they do not know yet.
         assert!(self.world.keystead(&["sweep"]).status.success());
         self.check();
+        self.end_scheduled();
+        self.check();
+        self.guess_until_locked();
         let materials = self.keys.iter().map(Key::materials).sum();
         self.hands.into_iter().for_each(Hand::end);
         self.world.end_agent();

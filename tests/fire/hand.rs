@@ -32,6 +32,8 @@ pub enum Order {
     Use { key: Key, block: Vec<u8>, until: Nanoseconds },
     /// Changes the user's PIN.
     SetPin(String, String),
+    /// Says what a token shows of wrong PINs: whether there were some, and whether there were too many.
+    WrongPins,
     /// Logs out, and in by one of these PINs.
     Login(Vec<String>),
     /// Ends.
@@ -136,6 +138,10 @@ fn obey(world: &World) {
                 json(&use_until(&token, &key, &block, until), began)
             }
             Order::Count => json(&count(&token), began),
+            Order::WrongPins => {
+                let info = module.get_token_info(slot).unwrap();
+                json(&(info.user_pin_count_low(), info.user_pin_locked()), began)
+            }
             Order::SetPin(old, new) => json(&answer(token.set_pin(&pin(&old), &pin(&new))), began),
         };
         world.tell(&answer);

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// The seconds by which two clocks that are read one after the other may differ.
 const LEEWAY: u64 = 1;
 
+/// The seconds for which the end of a whole key is scheduled: a week is the least.
+pub const SCHEDULED: u64 = 8 * 86_400;
+
 /// A change of a custom key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
@@ -131,6 +134,14 @@ impl Key {
         number
     }
 
+    /// Returns true where material that was imported into it is certainly there, and may be deleted.
+    pub fn has_imported(&self) -> bool {
+        let has = |state: &State| {
+            state.present && !state.generated && state.deletion == 0 && state.ends == 0
+        };
+        self.possible.iter().all(|state| state.as_ref().is_some_and(has))
+    }
+
     /// Returns true where its material ends within so many seconds.
     pub fn ends_within(&self, seconds: u64) -> bool {
         let ends = |state: &State| state.present && state.ends != 0;
@@ -240,7 +251,7 @@ pub fn choose(rng: &mut fastrand::Rng, key: &Key, other: Option<&Key>, ends_soon
         5..8 => Act::Delete,
         8..12 => Act::Rename(format!("alias {}", rng.u32(..))),
         12..17 => Act::Enable(rng.u8(..4) > 0),
-        17 => Act::Schedule(now() + 8 * 86_400),
+        17 => Act::Schedule(now() + SCHEDULED),
         18 if others.is_some() || key.is_associated || key.is_generated() => {
             let new = || std::iter::repeat_with(|| rng.u8(..)).take(32).collect();
             Act::ImportOther(others.map_or_else(new, |other| other.material.clone()))
@@ -315,20 +326,36 @@ fn explained(
     states.iter().flat_map(explain).collect()
 }
 
-/// The states after some time, in which material may have ended, or must have.
-fn passed(states: Vec<Option<State>>, (from, to): (u64, u64)) -> Vec<Option<State>> {
+/// The states after some time, in which material or the whole key may have ended, or must have.
+fn passed(states: Vec<Option<State>>, between: (u64, u64)) -> Vec<Option<State>> {
     let pass = |state: Option<State>| {
-        let Some(held) = state.as_ref().filter(|state| state.present && state.ends != 0) else {
-            return vec![state];
-        };
-        let ended = Some(State { present: false, ends: 0, ..held.clone() });
-        match held.ends {
-            ends if ends + LEEWAY < from => vec![ended],
-            ends if ends <= to + LEEWAY => vec![state, ended],
+        let Some(held) = state.clone() else { return vec![None] };
+        let ended = || Some(State { present: false, ends: 0, ..held.clone() });
+        let after = match held.ends {
+            ends if held.present && ends != 0 => past(ends, between, state, ended()),
             _ => vec![state],
+        };
+        let end = |state| past(held.deletion, between, state, None);
+        match held.deletion {
+            0 => after,
+            _ => after.into_iter().flat_map(end).collect(),
         }
     };
     states.into_iter().flat_map(pass).collect()
+}
+
+/// The states after some time in which something may have ended at that second.
+fn past(
+    second: u64,
+    (from, to): (u64, u64),
+    before: Option<State>,
+    after: Option<State>,
+) -> Vec<Option<State>> {
+    match second {
+        second if second + LEEWAY < from => vec![after],
+        second if second <= to + LEEWAY => vec![before, after],
+        _ => vec![before],
+    }
 }
 
 /// All orders of so many things.

@@ -26,6 +26,14 @@ const FLAWS: [Flaw; 12] = [
     ("a call takes longer than it may", be_slow, "a call took"),
 ];
 
+/// The same of PINs, of schedules and of erasure at once.
+const MORE: [Flaw; 4] = [
+    ("a wrong PIN is not counted", forget_guesses, "wrong PINs, and the token is not locked"),
+    ("a wrong PIN does not show after a kill", hide_guess, "wrong PINs are shown"),
+    ("no schedule is minded", stay_early, "should be one of [None]"),
+    ("a deleted key's secret is not overwritten", keep_secret, "erase secrets none is gone"),
+];
+
 #[test]
 fn a_store_that_breaks_its_word_is_found() {
     play_under_fire(|world, fire| match world.role() {
@@ -39,7 +47,7 @@ fn a_store_that_breaks_its_word_is_found() {
             storm.changed(key, Act::Delete);
             let sound = Sound::of(storm);
             assert_eq!(complaint(|| sound.storm(world, &fire).end()), None, "it keeps its word");
-            for (flaw, does, words) in FLAWS {
+            for (flaw, does, words) in FLAWS.into_iter().chain(MORE) {
                 let mut storm = sound.storm(world, &fire);
                 is_found(
                     flaw,
@@ -212,4 +220,35 @@ fn end_clients(storm: &mut Storm<'_>) {
 
 fn be_slow(storm: &mut Storm<'_>) {
     storm.longest = Duration::ZERO;
+}
+
+/// The right PIN sets the count to zero behind the judge's back.
+fn forget_guesses(storm: &mut Storm<'_>) {
+    let almost = usize::from(PIN_TRIES) - 1;
+    for _ in 0..almost {
+        storm.guess();
+    }
+    let right = storm.pins.clone();
+    storm.hands[1].ask::<String>(&Order::Login(right), storm.longest);
+    storm.guess_on(almost);
+}
+
+fn hide_guess(storm: &mut Storm<'_>) {
+    storm.guess();
+    let right = storm.pins.clone();
+    storm.hands[1].ask::<String>(&Order::Login(right), storm.longest);
+    storm.shows((true, false));
+}
+
+/// Agents do not come to see the time.
+fn stay_early(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    storm.changed(key, Act::Schedule(now() + SCHEDULED));
+    storm.later = faketime("+2d");
+}
+
+/// What the judge takes for a deletion is none.
+fn keep_secret(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    storm.erase_by(key, Act::Rename("another name".into()));
 }
