@@ -342,12 +342,14 @@ fn played(world: &World, role: &str, value: &[u8]) -> (Image, Looked) {
     (image::read(&world.store()), blocks)
 }
 
-/// Returns all that an operator is told.
+/// Returns all that an operator is told, but for what is said of a store that is well: that names its parts too.
 fn told(world: &World) -> String {
     let log = fs::read_to_string(world.path("log")).unwrap_or_default();
     let doctor = world.keystead(&["doctor"]);
     let said = [&doctor.stdout[..], &doctor.stderr].concat();
-    log + &String::from_utf8_lossy(&said)
+    let said = String::from_utf8_lossy(&said);
+    let of_damage = said.lines().filter(|line| !line.starts_with("ok "));
+    of_damage.fold(log, |told, line| told + line + "\n")
 }
 
 /// Returns whether a text names a file: as a word, for a short name can be part of a number.

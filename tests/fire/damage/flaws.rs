@@ -16,7 +16,11 @@ fn a_program_that_takes_damage_for_health_is_found() {
             finds("another key is taken for the right one", "another key", case(&stores.other));
             finds("a deleted key is back", "a deleted key is back", case(&stores.earlier));
             let less = played_on(world, &stores.whole, "thief", &stores.value);
-            finds("a key is missing in silence", "nothing names the file", case(&less));
+            for file in stores.whole.keys() {
+                let silence = Case { files: vec![file.clone()], ..case(&less) };
+                let flaw = format!("a key is missing in silence, and {file} to blame");
+                finds(&flaw, "nothing names the file", silence);
+            }
             let log = played_on(world, &stores.earlier, "changer", &stores.value);
             let log = Case { files: vec!["audit/audit.jsonl".into()], ..case(&log) };
             finds("another audit log passes", "another log passes", log);
