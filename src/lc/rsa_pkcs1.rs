@@ -151,8 +151,10 @@ fn unpad(block: &[u8], substitute: &Substitute) -> Secret {
     right &= found;
     start = u16::conditional_select(&(size - substitute.len), &start, right);
     let both = block.iter().zip(substitute.block.expose());
-    let message = both.map(|(real, other)| u8::conditional_select(other, real, right));
-    Secret::new(message.skip(usize::from(start)).collect())
+    let chosen = both.map(|(real, other)| u8::conditional_select(other, real, right));
+    // Each byte is chosen, whatever the length: only the copy depends on it, as does what the caller does with it.
+    let chosen = Secret::new(chosen.collect());
+    Secret::new(chosen.expose().get(usize::from(start)..).unwrap_or_default().to_vec())
 }
 
 #[cfg(test)]
