@@ -35,7 +35,7 @@ pub fn instructions(module: &Path, recorded: &Path, write: bool) -> Outcome<()> 
             .map_err(|error| named(recorded, error));
     }
     match known {
-        Some(at) => compare(&blocks[at], &counted),
+        Some(at) => compare(&blocks[at], &counted).iter().for_each(|check| println!("{check}")),
         None => println!(
             "skipped the instructions of hot calls: none are recorded for {}; \
              `tests/checks/instructions --write` records them",
@@ -45,19 +45,21 @@ pub fn instructions(module: &Path, recorded: &Path, write: bool) -> Outcome<()> 
     Ok(())
 }
 
-fn compare(recorded: &Block, counted: &Block) {
+/// Returns a check for each row, `ok …` or `not ok …`.
+fn compare(recorded: &Block, counted: &Block) -> Vec<String> {
     let of = |rows: &[(String, u64)], name: &str| {
         rows.iter().find(|row| row.0 == name).map_or(0, |row| row.1)
     };
-    for (name, now) in &counted.rows {
+    let counts = counted.rows.iter().map(|(name, now)| {
         let before = of(&recorded.rows, name);
         let good = before > 0 && *now <= before + before * TOLERANCE / 100;
         let word = if good { "ok" } else { "not ok" };
-        println!("{word} {name}: {now} instructions, recorded {before}");
-    }
-    for (name, _) in recorded.rows.iter().filter(|row| of(&counted.rows, &row.0) == 0) {
-        println!("not ok {name}: recorded, and counted no more");
-    }
+        format!("{word} {name}: {now} instructions, recorded {before}")
+    });
+    let missing = recorded.rows.iter().filter(|row| of(&counted.rows, &row.0) == 0);
+    counts
+        .chain(missing.map(|(name, _)| format!("not ok {name}: recorded, and counted no more")))
+        .collect()
 }
 
 /// Counts in a folder of its own, which goes away, as does its store, and with it the agent.
@@ -141,4 +143,31 @@ fn written(head: &str, blocks: &[Block]) -> String {
 
 fn named(path: &Path, error: std::io::Error) -> String {
     format!("{}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(rows: &[(&str, u64)]) -> Block {
+        let rows = rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        Block { made_by: String::new(), rows }
+    }
+
+    #[test]
+    fn a_row_over_the_tolerance_fails_and_so_does_one_on_one_side_alone() {
+        let recorded =
+            block(&[("dearer", 1000), ("within", 1000), ("cheaper", 1000), ("gone", 1000)]);
+        let counted = block(&[("dearer", 1051), ("within", 1050), ("cheaper", 500), ("new", 1)]);
+        assert_eq!(
+            compare(&recorded, &counted),
+            [
+                "not ok dearer: 1051 instructions, recorded 1000",
+                "ok within: 1050 instructions, recorded 1000",
+                "ok cheaper: 500 instructions, recorded 1000",
+                "not ok new: 1 instructions, recorded 0",
+                "not ok gone: recorded, and counted no more",
+            ]
+        );
+    }
 }
