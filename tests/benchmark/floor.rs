@@ -25,6 +25,17 @@ pub fn gcm(size: usize) -> Floor {
     })
 }
 
+/// The same by a program that keeps the expanded key.
+pub fn gcm_kept(size: usize) -> Floor {
+    let (key, mut buffer) = (UnboundKey::new(&AES_256_GCM, &[7; 32]), vec![3; size]);
+    let key = key.map(LessSafeKey::new);
+    Box::new(move || {
+        let key = key.as_ref().map_err(|error| *error)?;
+        let nonce = Nonce::assume_unique_for_key([1; 12]);
+        key.seal_in_place_separate_tag(nonce, Aad::empty(), black_box(&mut buffer)).map(drop)
+    })
+}
+
 pub fn cbc() -> Floor {
     Box::new(|| {
         let key = UnboundCipherKey::new(&cipher::AES_256, black_box(&[7; 32]))?;

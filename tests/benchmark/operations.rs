@@ -23,6 +23,11 @@ pub struct Row {
 /// Every operation with keys, in the report's order.
 pub const OPERATIONS: &[Row] = &[
     row("AES-256-GCM, token key, 16 bytes", |it| gcm_of(it, 16), Some(|| floor::gcm(16))).counted(),
+    row(
+        "AES-256-GCM, token key, 16 bytes, beside a kept context",
+        |it| gcm_of(it, 16),
+        Some(|| floor::gcm_kept(16)),
+    ),
     row("AES-256-GCM, token key, 1 KiB", |it| gcm_of(it, 1 << 10), Some(|| floor::gcm(1 << 10)))
         .counted(),
     row("AES-256-GCM, token key, 1 MiB", |it| gcm_of(it, 1 << 20), Some(|| floor::gcm(1 << 20))),
