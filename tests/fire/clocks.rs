@@ -143,7 +143,9 @@ impl<'a> Clocks<'a> {
     }
 
     fn seen(&mut self, client: usize, key: &Key) -> Option<Seen> {
-        self.clients[client].hand.ask(&Order::See(key.clone()), PATIENCE)
+        let seen: Option<Seen> = self.clients[client].hand.ask(&Order::See(key.clone()), PATIENCE);
+        assert!(seen.as_ref().is_none_or(|seen| seen.agrees), "{seen:?}");
+        seen
     }
 
     /// A clock jumps, the agent is killed, or it is stopped for a while.

@@ -146,15 +146,7 @@ impl<'a> Storm<'a> {
             self.hands[hand].tell(&order);
         }
         let dead = self.kill_some();
-        let answers: Vec<Option<Answer>> =
-            self.hands.iter_mut().map(|hand| hand.hear(self.longest)).collect();
-        for (hand, answer) in answers.iter().enumerate() {
-            assert!(
-                answer.is_some() || dead.contains(&hand),
-                "client {hand} died of {:?}",
-                acts[hand]
-            );
-        }
+        let answers = self.answers(&acts, &dead);
         self.settle(&dead);
         let mut asked: BTreeMap<usize, Vec<Asked>> = BTreeMap::new();
         for (act, answer) in acts.into_iter().zip(answers) {
@@ -203,6 +195,17 @@ impl<'a> Storm<'a> {
         let order = Order::Act(self.keys[key].clone(), act.clone());
         let answer: Answer = self.hands[0].ask(&order, self.longest);
         self.keys[key].ask(&[(act, Some(answer))], (began, now()));
+    }
+
+    /// Waits for the answers of the clients to what they were told. Only those may be dead that were killed.
+    fn answers(&mut self, acts: &[Option<(usize, Act)>], dead: &[usize]) -> Vec<Option<Answer>> {
+        let mut answers = Vec::new();
+        for (hand, act) in acts.iter().enumerate() {
+            let answer = self.hands[hand].hear(self.longest);
+            assert!(answer.is_some() || dead.contains(&hand), "client {hand} died of {act:?}");
+            answers.push(answer);
+        }
+        answers
     }
 
     /// Adds a key that is not there yet, and returns its number.

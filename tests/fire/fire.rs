@@ -95,7 +95,8 @@ pub fn complaint(judge: impl FnOnce()) -> Option<String> {
 pub fn is_found(flaw: &str, words: &str, complaint: Option<String>) {
     let said = complaint.unwrap_or_else(|| panic!("{flaw}: not found, so the test proves nothing"));
     assert!(said.contains(words), "{flaw}: found as {said:?}, which does not say {words:?}");
-    println!("{flaw}: found");
+    let line = said.lines().next().unwrap_or_default();
+    println!("{flaw}: found, {:.160}", line);
 }
 
 fn now() -> u64 {

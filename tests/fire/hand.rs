@@ -230,11 +230,6 @@ pub fn see(token: &Token, key: &Key) -> Option<Seen> {
     let material = token.material(&id);
     let ends = token.number(metadata, EXPIRES_AT);
     let is_ending = ends != 0 && now().abs_diff(ends) <= 1;
-    assert!(
-        is_ending || material.is_some() == present,
-        "{}: material {present}, {material:?}",
-        key.name
-    );
     let block = material.and_then(|material| token.encrypt_block(material).ok());
     let version = token.number(metadata, MATERIAL_VERSION);
     let is_new = block.is_some() && !key.sealed.contains_key(&version);
@@ -251,6 +246,7 @@ pub fn see(token: &Token, key: &Key) -> Option<Seen> {
         label: token.text(metadata, AttributeType::Label),
         status: token.number(metadata, STATUS),
         present,
+        agrees: is_ending || material.is_some() == present,
         version,
         ends,
         deletion: token.number(metadata, DELETION_AT),

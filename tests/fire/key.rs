@@ -51,6 +51,8 @@ pub struct Seen {
     pub label: String,
     pub status: u64,
     pub present: bool,
+    /// True where its material is found if it is present, and only then, but in the second of its end.
+    pub agrees: bool,
     pub version: u64,
     pub ends: u64,
     pub deletion: u64,
@@ -223,6 +225,7 @@ impl Key {
             (None, _) => !may,
         };
         block
+            && seen.agrees
             && seen.opened.iter().all(|opened| *opened == may)
             && !seen.opens_others
             && seen.label == state.label

@@ -11,7 +11,7 @@ const BEFORE: usize = 4;
 /// A flaw: its name, what is done to a store and its clients behind the judge's back, and the words of the complaint.
 type Flaw = (&'static str, fn(&mut Storm<'_>), &'static str);
 
-const FLAWS: [Flaw; 12] = [
+const FLAWS: [Flaw; 16] = [
     ("an acknowledged change is lost", lose, "should be one of"),
     ("a deleted key is revived", revive, "should be one of"),
     ("a key is there twice", double, "custom keys"),
@@ -20,9 +20,13 @@ const FLAWS: [Flaw; 12] = [
     ("a key has other material", import_other, "should be one of"),
     ("the new PIN does not hold", forget_pin, "it logs in"),
     ("an erased secret is left", leave_secret, "erased secrets"),
-    ("a secret of present material is gone", lose_secret, ""),
+    ("a secret of present material is gone", lose_secret, "agrees: false"),
     ("a line of the audit log is gone", lose_line, "audit"),
-    ("a client dies of nothing", end_clients, "the other process listens"),
+    ("a client dies of a change", end_client, "client 0 died of"),
+    ("what is forbidden is done", do_forbidden, "no order explains"),
+    ("what is allowed is refused", refuse_allowed, "no order explains"),
+    ("a key does not open what it has sealed", seal_by_other, "opened: [false]"),
+    ("a key opens what another has sealed", open_others, "opens_others: true"),
     ("a call takes longer than it may", be_slow, "a call took"),
 ];
 
@@ -104,6 +108,14 @@ impl Storm<'_> {
         key
     }
 
+    /// One that has sealed a text too.
+    fn sealed(&mut self) -> usize {
+        let key = self.brought_in();
+        self.look_by(0, key);
+        assert_eq!(self.keys[key].sealed.len(), 1);
+        key
+    }
+
     /// Has a change made.
     fn changed(&mut self, key: usize, act: Act) {
         self.changed_as(key, act.clone(), act);
@@ -111,11 +123,22 @@ impl Storm<'_> {
 
     /// Has a change made of which the judge is told as of another.
     fn changed_as(&mut self, key: usize, told: Act, made: Act) {
-        let began = now();
-        let order = Order::Act(self.keys[key].clone(), made);
-        let answer: Answer = self.hands[0].ask(&order, self.longest);
+        let (answer, between) = self.made(key, made);
         assert_eq!(answer, Answer::Done);
-        self.keys[key].ask(&[(told, Some(answer))], (began, now()));
+        self.judged(key, told, answer, between);
+    }
+
+    /// Has a change made, and returns the answer and the seconds between which it was.
+    fn made(&mut self, key: usize, act: Act) -> (Answer, (u64, u64)) {
+        let began = now();
+        let order = Order::Act(self.keys[key].clone(), act);
+        let answer = self.hands[0].ask(&order, self.longest);
+        (answer, (began, now()))
+    }
+
+    /// Tells the judge of a change.
+    fn judged(&mut self, key: usize, told: Act, answer: Answer, between: (u64, u64)) {
+        self.keys[key].ask(&[(told, Some(answer))], between);
         if self.keys[key].id.is_none() {
             self.look(key);
         }
@@ -214,8 +237,43 @@ fn lose_line(storm: &mut Storm<'_>) {
     storm.put_back(&files);
 }
 
-fn end_clients(storm: &mut Storm<'_>) {
-    storm.hands.iter().for_each(Hand::kill);
+/// It is stopped, so that it dies after it was told and before it answers.
+fn end_client(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let rename = Act::Rename("another name".into());
+    kill_process(storm.hands[0].pid(), Signal::STOP).unwrap();
+    storm.hands[0].tell(&Order::Act(storm.keys[key].clone(), rename.clone()));
+    storm.hands[0].kill();
+    storm.answers(&[Some((key, rename))], &[]);
+}
+
+/// Another name is given; the judge hears of other material.
+fn do_forbidden(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    storm.changed_as(key, Act::ImportOther(vec![9; 32]), Act::Rename("another name".into()));
+}
+
+/// Other material is refused; the judge hears of another name.
+fn refuse_allowed(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let (answer, between) = storm.made(key, Act::ImportOther(vec![9; 32]));
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+    storm.judged(key, Act::Rename("another name".into()), answer, between);
+}
+
+fn seal_by_other(storm: &mut Storm<'_>) {
+    let [one, other] = [storm.sealed(), storm.sealed()];
+    storm.keys[one].sealed = storm.keys[other].sealed.clone();
+    storm.look_by(0, one);
+}
+
+fn open_others(storm: &mut Storm<'_>) {
+    let key = storm.sealed();
+    let mut asked = storm.keys[key].clone();
+    asked.others = asked.sealed.values().next().cloned();
+    let began = now();
+    let seen = storm.hands[0].ask(&Order::See(asked), storm.longest);
+    storm.keys[key].see(seen, (began, now()));
 }
 
 fn be_slow(storm: &mut Storm<'_>) {
