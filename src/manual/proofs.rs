@@ -22,9 +22,10 @@
 //!   deletion has overwritten a secret; and that of all erase secrets that were ever there only those of present
 //!   material are left in any file.
 //! * Its control: a change that is lost, half done, or made twice; a key that is revived, there twice, or has other
-//!   material; a PIN, an audit line or a secret that is gone; an erased secret that is left, or not overwritten; a client
-//!   that dies; a call that takes too long; a wrong PIN that is not counted, or does not show; a schedule that is not
-//!   minded.
+//!   material; a PIN, an audit line or a secret that is gone; an erased secret that is left, or not overwritten; what is
+//!   forbidden is done, what is allowed refused; a key that does not open what it has sealed, or opens what another has;
+//!   a client that dies; a call that takes too long; a wrong PIN that is not counted, or does not show; a schedule that
+//!   is not minded.
 //! * It does not show what a loss of power does: what a killed process has written, the system still has. Nor does it
 //!   kill anything at `C_InitToken`, at a backup, or at the end of a token.
 //!
@@ -84,9 +85,12 @@
 //! `timing`: Welch's t of two classes of input for the compare of a PIN, of a GCM tag and of an HMAC, for the unpadding
 //! of PKCS#1 v1.5 and its implicit rejection, and for decapsulation by the three sets of ML-KEM.
 //!
-//! * It shows no difference beyond t = 5 three times in a row.
-//! * Its control: a comparison that stops at the first difference.
-//! * It does not show other machines, nor leaks that are smaller than the noise.
+//! * It shows no difference beyond t = 5 three times in a row, and beside each t the smallest that would have been found.
+//! * Its controls: a comparison of 16 bytes that stops at the first difference; and in each operation a delay of one
+//!   class, of 20 ns in the compare of a PIN, 50 ns in those of a tag and an HMAC, 500 ns in decapsulation and 5 µs in
+//!   PKCS#1.
+//! * It does not show other machines; nor smaller leaks, such as one of 100 ns in PKCS#1; nor the build for release: what
+//!   is measured is built as the tests are, with AWS-LC as it is shipped and Keystead's own code not optimised.
 //!
 //! ## Histories of a commit
 //!
@@ -102,6 +106,27 @@
 //!   that is never durable; an answer before it is durable, or before what ends is erased; answers that are forgotten.
 //! * It does not show longer histories, several keys or several changes at once, nor another interleaving of two openings
 //!   than this: the other one is whole, and comes just before the batch. It asks again once at most, after the step.
+//!
+//! ## Hostile callers
+//!
+//! C programs of `tests/abi`, by `tests/run abi`, load the module as any client does. `sequences` makes any calls with
+//! any arguments, good and absurd, through the function lists of 2.40, 3.0 and 3.2, beside a model of the library, its
+//! sessions, the login and the operations, which says what codes each call may give. Each run makes
+//! the same ones and others, by a seed of the clock; `KEYSTEAD_SEED` and `KEYSTEAD_CALLS` choose. `memory` is 3,000 of them under valgrind; so are `arguments`, each
+//! function with NULL and absurd lengths, and `overlap`, output that lies over input. `races` is under helgrind:
+//! threads with sessions of their own sign with the same keys, and make, find and destroy objects.
+//!
+//! * They show that in 17,000 calls, by which 78 of 104 functions succeed, each code is one that the function's section
+//!   lists and the state allows; that the module neither reads nor writes what is not its own or the caller's, reads
+//!   nothing that was never written and loses no memory; and that threads do not race within AWS-LC.
+//! * Their controls: five flaws in the answers, each of which is found by the rule that it breaks, and nothing where
+//!   nothing is wrong; a read of what was never written, one beyond the end, memory that is lost, and a counter that
+//!   threads share unguarded, each of which the tools report.
+//! * They do not show that a result is right, which vectors and scenarios do. Functions that do not succeed by chance,
+//!   such as `C_DeriveKey`, are met in their errors alone. Valgrind sees the module and not the agent, and no overrun
+//!   within the stack. Helgrind does not know Rust's locks, so that all of its reports within Rust are suppressed
+//!   (`tests/abi/races.supp`): that Rust's threads do not race is the compiler's word, and that of the reasons beside
+//!   each `unsafe`.
 //!
 //! ## Fuzzing
 //!
