@@ -4,6 +4,7 @@
 use crate::fire::{Fire, play_under_fire};
 use crate::hand::{Hand, Order, take_part};
 use crate::key::{Act, Answer, Asked, Key, SCHEDULED, choose};
+use crate::lines::check_lines;
 use crate::rig::World;
 use crate::rig::elsewhen::{Elsewhen, faketime};
 use crate::rig::process::{agent_of, kill_9};
@@ -326,6 +327,7 @@ impl<'a> Storm<'a> {
         self.secrets.only_remain(materials);
         let audit = self.world.keystead(&["audit", "--verify"]);
         assert!(audit.status.success(), "{audit:?}");
+        check_lines(&self.world.store(), &self.keys);
         println!("{} kills, {} clients, {} keys", self.killed, self.started, self.keys.len());
     }
 

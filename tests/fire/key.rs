@@ -35,6 +35,19 @@ pub enum Act {
     Schedule(u64),
 }
 
+impl Act {
+    /// Returns the event of the audit log that always goes with the change, if there is one.
+    fn event(&self) -> Option<&'static str> {
+        match self {
+            Self::Create | Self::Generate => Some("created"),
+            Self::Import { .. } => Some("imported"),
+            Self::Delete => Some("material-deleted"),
+            Self::Rotate => Some("rotated"),
+            Self::ImportOther(_) | Self::Rename(_) | Self::Enable(_) | Self::Schedule(_) => None,
+        }
+    }
+}
+
 /// The outcome of a change that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
@@ -91,6 +104,8 @@ pub struct Key {
     pub others: Option<Vec<u8>>,
     /// True once its imported material was there: no other key may have it ever, and it no other.
     pub is_associated: bool,
+    /// The number of changes that were made, at least and at most, by the event of which each has a line in the audit log.
+    pub made: BTreeMap<String, (usize, usize)>,
     possible: Vec<Option<State>>,
     /// The block of each version that the token has made.
     blocks: BTreeMap<u64, Vec<u8>>,
@@ -109,6 +124,7 @@ impl Key {
             sealed: BTreeMap::new(),
             others: None,
             is_associated: false,
+            made: BTreeMap::new(),
             possible: vec![None],
             blocks: BTreeMap::new(),
         }
@@ -153,6 +169,7 @@ impl Key {
 
     /// Changes were asked for at once, between two seconds.
     pub fn ask(&mut self, asked: &[Asked], between: (u64, u64)) {
+        asked.iter().for_each(|asked| self.count(asked));
         let mut after = Vec::new();
         for order in orders(asked.len()) {
             let mut states = self.possible.clone();
@@ -175,6 +192,14 @@ impl Key {
             self.possible
         );
         self.possible = possible;
+    }
+
+    /// Counts a change that was made, or may have been.
+    fn count(&mut self, (act, answer): &Asked) {
+        let Some(event) = act.event() else { return };
+        let (least, most) = self.made.entry(event.to_owned()).or_default();
+        *least += usize::from(*answer == Some(Answer::Done));
+        *most += usize::from(matches!(answer, Some(Answer::Done) | None));
     }
 
     /// It was seen, between two seconds: as one of its states has it.

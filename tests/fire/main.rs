@@ -22,6 +22,7 @@ mod image;
 mod interrupted;
 mod key;
 mod length;
+mod lines;
 mod power;
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -11,7 +11,7 @@ const BEFORE: usize = 4;
 /// A flaw: its name, what is done to a store and its clients behind the judge's back, and the words of the complaint.
 type Flaw = (&'static str, fn(&mut Storm<'_>), &'static str);
 
-const FLAWS: [Flaw; 16] = [
+const FLAWS: [Flaw; 18] = [
     ("an acknowledged change is lost", lose, "should be one of"),
     ("a deleted key is revived", revive, "should be one of"),
     ("a key is there twice", double, "custom keys"),
@@ -22,6 +22,8 @@ const FLAWS: [Flaw; 16] = [
     ("an erased secret is left", leave_secret, "erased secrets"),
     ("a secret of present material is gone", lose_secret, "agrees: false"),
     ("a line of the audit log is gone", lose_line, "audit"),
+    ("a change has no line in the audit log", forget_line, "lines of the audit log"),
+    ("a change has two lines in the audit log", import_twice, "lines of the audit log"),
     ("a client dies of a change", end_client, "client 0 died of"),
     ("what is forbidden is done", do_forbidden, "no order explains"),
     ("what is allowed is refused", refuse_allowed, "no order explains"),
@@ -235,6 +237,20 @@ fn lose_line(storm: &mut Storm<'_>) {
     let ends: Vec<usize> = (0..log.len()).filter(|at| log[*at] == b'\n').collect();
     log.drain(ends[1] + 1..=ends[2]);
     storm.put_back(&files);
+}
+
+/// The same import once more changes nothing else than the log.
+fn forget_line(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let again = Act::Import { ends: 0, wrapped: false };
+    storm.keys[key].ask(&[(again, Some(Answer::Done))], (now(), now()));
+}
+
+fn import_twice(storm: &mut Storm<'_>) {
+    let key = storm.brought_in();
+    let again = Act::Import { ends: 0, wrapped: false };
+    let again = Order::Act(storm.keys[key].clone(), again);
+    assert_eq!(storm.hands[1].ask::<Answer>(&again, storm.longest), Answer::Done);
 }
 
 /// It is stopped, so that it dies after it was told and before it answers.
