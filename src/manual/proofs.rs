@@ -17,10 +17,10 @@
 //!
 //! * It shows that an answer holds; that a change whose answer was lost happened wholly or not at all, and once; that
 //!   no key is doubled or revived; that other material is refused for ever; that every version opens what it has
-//!   sealed, and no other key does; that no call takes longer than 10 s; that the audit log verifies; that a whole key
-//!   ends as scheduled; that a wrong PIN that was answered stays counted, so that ten lock the token; that an answered
-//!   deletion has overwritten a secret; and that of all erase secrets that were ever there only those of present
-//!   material are left in any file.
+//!   sealed, and no other key does; that no call takes longer than 10 s; that the audit log verifies, and that each key,
+//!   import, deletion and rotation has one line in it; that a whole key ends as scheduled; that a wrong PIN that was
+//!   answered stays counted, so that ten lock the token; that an answered deletion has overwritten a secret; and that of
+//!   all erase secrets that were ever there only those of present material are left in any file.
 //! * Its control: a change that is lost, half done, or made twice; a key that is revived, there twice, or has other
 //!   material; a PIN, an audit line or a secret that is gone; an erased secret that is left, or not overwritten; what is
 //!   forbidden is done, what is allowed refused; a key that does not open what it has sealed, or opens what another has;
@@ -31,12 +31,15 @@
 //!
 //! ## Losses of power
 //!
-//! `power`: what agents wrote and synced is recorded, and played to a moment at which the power goes. The unsynced is
-//! lost, kept, or torn at 512 bytes, and of the names in a folder the last are lost. A long run tries every moment.
+//! `power`: what agents wrote, synced and answered is recorded, and played to a moment at which the power goes. The
+//! unsynced is lost, kept, or torn at 512 bytes, and of the names in a folder the last are lost. A change is acknowledged
+//! from its answer on. A long run tries every moment, a short one some, half of them answers.
 //!
 //! * It shows that the store opens, holds what was acknowledged, takes changes, has no erased secret, and that its
-//!   audit log verifies.
-//! * Its control: without syncs, or without those of `db/db` or of `slots`, it fails.
+//!   audit log verifies and has a line for each key, import, deletion and rotation.
+//! * Its control: without syncs, or without those of `db/db` or of `slots`, or where these come behind the answer, what
+//!   was acknowledged is lost, or what was erased is there. Syncs of folders, and of the audit log's
+//!   file, have none: a recording without them lost nothing that was acknowledged.
 //! * It does not show the making or the end of a token, a restoration, a recovery or an upgrade, nor expiries or changes
 //!   of several clients at once: one client's changes are recorded. It does not show what disks do that lie about a
 //!   sync, nor anything of the words in `generations`, which are never relied on after a loss of power.
@@ -61,7 +64,8 @@
 //!
 //! * It shows that a key that was deleted, has expired or was destroyed cannot be had, neither from the files, a later
 //!   backup, the snapshot, nor from the memory of agent and client.
-//! * Its control: before they end, all of them can be had; a key that has not ended is found in the client's memory.
+//! * Its control: before they end, all of them can be had; a key that has not ended is found in the client's memory, and
+//!   what the agent does have in the agent's.
 //! * It does not show records that only `db` has, by their format; the memory of an agent or a client that ended before
 //!   a key did; nor the inside of disks, swap, or copies of before.
 //!

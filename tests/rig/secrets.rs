@@ -52,7 +52,11 @@ pub fn live(store: &Path) -> BTreeSet<Secret> {
 
 /// Returns the same, by the place of their cell.
 pub fn by_place(store: &Path) -> BTreeMap<usize, Secret> {
-    let file = fs::read(store.join("slots")).unwrap();
+    live_in(&fs::read(store.join("slots")).unwrap())
+}
+
+/// Returns the same of what is in a cell file.
+pub fn live_in(file: &[u8]) -> BTreeMap<usize, Secret> {
     let cells = file.chunks_exact(CELL).enumerate().skip(FIRST);
     // Those of one machine, and of a fleet.
     let live = cells.filter(|(_, cell)| cell.starts_with(&[5, 1]) || cell.starts_with(&[7, 1]));

@@ -18,28 +18,54 @@ pub struct Event {
     pub end: u64,
 }
 
-/// Reads the recorder's log.
-pub fn events(mut log: &[u8]) -> Vec<Event> {
-    let (mut events, mut end) = (Vec::new(), 0);
+/// Reads the recorder's log, or a part of it from that place on: as far as it has whole records.
+pub fn events(mut log: &[u8], mut end: u64) -> Vec<Event> {
+    let mut events = Vec::new();
     while let Some((head, rest)) = log.split_first_chunk::<25>() {
         let number = |at: usize| u64::from_ne_bytes(head[at..at + 8].try_into().unwrap());
-        let (bytes, rest) = rest.split_at(number(17) as usize);
+        let Some((bytes, rest)) = rest.split_at_checked(number(17) as usize) else { break };
         end += 25 + bytes.len() as u64;
         let (kind, bytes) = (head[0], bytes.to_vec());
         events.push(Event { kind, number: number(1), at: number(9), bytes, end });
         log = rest;
     }
-    assert!(log.is_empty(), "a half record");
     events
+}
+
+impl Event {
+    /// Returns true for an answer of the agent.
+    pub fn is_answer(&self) -> bool {
+        self.kind == b'a'
+    }
+
+    /// Returns the number of a file that was opened or made by this name.
+    pub fn opened(&self, name: &str) -> Option<u64> {
+        let opens = matches!(self.kind, b'o' | b'c') && self.bytes == name.as_bytes();
+        opens.then_some(self.number)
+    }
+
+    /// Returns what was written to a file, and where.
+    pub fn written(&self, file: u64) -> Option<(usize, &[u8])> {
+        let writes = self.kind == b'w' && self.number == file;
+        writes.then_some((self.at as usize, &self.bytes))
+    }
 }
 
 /// The syncs that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syncs {
     All,
-    /// None of this file, for a control.
+    /// None of this file or folder, for a control.
     AllBut(&'static str),
+    /// All, but those of this file come behind the next answer, for a control.
+    Late(&'static str),
     None,
+}
+
+impl Syncs {
+    fn are_late(self, path: &[u8]) -> bool {
+        matches!(self, Self::Late(late) if late.as_bytes() == path)
+    }
 }
 
 /// The fate of all that was not synced.
@@ -89,6 +115,9 @@ pub struct Disk {
     live: Names,
     durable: Names,
     pending: Vec<Naming>,
+    /// Syncs that wait for an answer, and those for which it has come.
+    late: Vec<(u64, String)>,
+    due: Vec<(u64, String)>,
 }
 
 impl Disk {
@@ -106,11 +135,15 @@ impl Disk {
             names.insert(name, node);
         }
         let (numbers, pending) = (HashMap::new(), Vec::new());
-        Self { syncs, files, numbers, live: names.clone(), durable: names, pending }
+        let (live, late, due) = (names.clone(), Vec::new(), Vec::new());
+        Self { syncs, files, numbers, live, durable: names, pending, late, due }
     }
 
     /// Does what was recorded.
     pub fn play(&mut self, event: &Event) {
+        for (number, path) in std::mem::take(&mut self.due) {
+            self.sync(number, &path);
+        }
         let text = || String::from_utf8(event.bytes.clone()).unwrap();
         let two = || {
             let (from, to) = std::str::from_utf8(&event.bytes).unwrap().split_once('\0').unwrap();
@@ -127,7 +160,9 @@ impl Disk {
             b'o' => self.bind(event.number, &text()),
             b'w' => self.change(event.number, Change::Write(event.at, event.bytes.clone())),
             b't' => self.change(event.number, Change::Length(event.at)),
+            b's' if self.syncs.are_late(&event.bytes) => self.late.push((event.number, text())),
             b's' => self.sync(event.number, &text()),
+            b'a' => self.due.append(&mut self.late),
             b'd' => self.sync_folder(&text()),
             b'r' => self.rename(Naming::Rename(two().0, two().1)),
             b'l' => self.rename(Naming::Link(two().0, two().1)),
@@ -154,7 +189,7 @@ impl Disk {
 
     fn counts(&self, path: &str) -> bool {
         match self.syncs {
-            Syncs::All => true,
+            Syncs::All | Syncs::Late(_) => true,
             Syncs::AllBut(but) => but != path,
             Syncs::None => false,
         }

@@ -8,7 +8,7 @@
  *   w  bytes written at an offset                        t  a file was given a length
  *   s  a file was synced                                 d  a folder was synced: its path
  *   r  a path was renamed: from, zero, to                l  a path got a second name: from, zero, to
- *   u  a path was removed
+ *   u  a path was removed                                a  something is about to be sent to a socket
  *
  * What is called without the C library (by rustix) is not seen. */
 #define _GNU_SOURCE
@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -180,11 +181,32 @@ static off_t place(int descriptor)
     return lseek(descriptor, 0, SEEK_CUR);
 }
 
+/* An answer is recorded before it can be read: what is recorded behind it was done behind it. */
+static void answers(int descriptor)
+{
+    struct stat status;
+
+    if (root && !fstat(descriptor, &status) && S_ISSOCK(status.st_mode))
+        record('a', 0, 0, "", 0);
+}
+
+ssize_t send(int descriptor, const void *bytes, size_t length, int flags)
+{
+    ssize_t sent;
+
+    begin();
+    answers(descriptor);
+    sent = REAL(send)(descriptor, bytes, length, flags);
+    end();
+    return sent;
+}
+
 ssize_t write(int descriptor, const void *bytes, size_t length)
 {
     off_t at;
 
     begin();
+    answers(descriptor);
     at = place(descriptor);
     return written(descriptor, REAL(write)(descriptor, bytes, length), bytes, at);
 }
@@ -198,6 +220,7 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count)
     int part;
 
     begin();
+    answers(descriptor);
     at = place(descriptor);
     length = REAL(writev)(descriptor, parts, count);
     if (length > 0 && is_ours(descriptor, &status, path)) {

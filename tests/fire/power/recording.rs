@@ -8,7 +8,7 @@ use crate::key::{Act, Answer, Key};
 use crate::rig::World;
 use crate::rig::preload::compiled;
 use crate::rig::process::PATIENCE;
-use crate::rig::secrets::{Secret, live};
+use crate::rig::secrets::{Secret, live, live_in};
 use crate::rig::token::USER_PIN;
 use crate::rig::world::{eventually, now};
 use std::collections::BTreeSet;
@@ -73,10 +73,20 @@ impl Recording {
             work.step(&recorder, fire);
         }
         recorder.end(true);
-        let events = events(&fs::read(&recorder.log).unwrap());
-        let recording = Self { base, events, steps: work.steps };
+        let log = fs::read(&recorder.log).unwrap();
+        let (events, mut steps) = (events(&log, 0), work.steps);
+        assert_eq!(events.last().map(|event| event.end), Some(log.len() as u64), "a half record");
+        note_erased(&mut steps, &erasures(&files, &events));
+        let recording = Self { base, events, steps };
         recording.is_whole(world);
         recording
+    }
+
+    /// Returns the moments of the answers to changes, each as a number of events.
+    pub fn answers(&self) -> Vec<usize> {
+        let is_noted = |event: &Event| self.steps.iter().any(|step| step.at == event.end);
+        let all = (1..).zip(&self.events);
+        all.filter(|(_, event)| event.is_answer() && is_noted(event)).map(|(at, _)| at).collect()
     }
 
     /// That the recorder has seen all: played to its end, it gives the files that there are.
@@ -138,27 +148,29 @@ impl Work {
             false => Act::Create,
         };
         let began = now();
-        self.note(recorder, began, Some((key, act.clone())));
+        let asked = self.note(recorder, began, Some((key, act.clone())));
         let order = Order::Act(self.keys[key].clone(), act.clone());
         let answer: Answer = self.hand.ask(&order, PATIENCE);
+        let answered = recorder.answered(asked);
         self.keys[key].ask(&[(act, Some(answer))], (began, now()));
         let seen = self.hand.ask(&Order::See(self.keys[key].clone()), PATIENCE);
         self.keys[key].see(seen, (began, now()));
-        self.note(recorder, now(), None);
+        self.note_answer(answered);
     }
 
     fn set_pin(&mut self, recorder: &Recorder, fire: &mut Fire) {
         let (old, new) = (self.pins[0].clone(), format!("user-{}", fire.rng.u32(1_000_000..)));
         self.pins.push(new.clone());
-        self.note(recorder, now(), None);
+        let asked = self.note(recorder, now(), None);
         let answer: Answer = self.hand.ask(&Order::SetPin(old, new.clone()), PATIENCE);
+        let answered = recorder.answered(asked);
         assert_eq!(answer, Answer::Done);
         self.pins = vec![new];
-        self.note(recorder, now(), None);
+        self.note_answer(answered);
     }
 
-    /// Notes what is known at this moment of the recording.
-    fn note(&mut self, recorder: &Recorder, began: u64, next: Option<(usize, Act)>) {
+    /// Notes what is known before a change is asked for. Returns the moment of the recording.
+    fn note(&mut self, recorder: &Recorder, began: u64, next: Option<(usize, Act)>) -> u64 {
         let at = recorder.length();
         let live = live(&recorder.world.store());
         self.noted.extend(live.iter().copied());
@@ -166,6 +178,44 @@ impl Work {
         let erased = self.noted.difference(&live).copied().collect();
         let (keys, pins) = (self.keys.clone(), self.pins.clone());
         self.steps.push(Step { at, began, keys, next, pins, erased });
+        at
+    }
+
+    /// Notes what is known since an answer came at that moment. What it has erased is told by the recording.
+    fn note_answer(&mut self, at: u64) {
+        let erased = self.steps.last().map(|step| step.erased.clone()).unwrap_or_default();
+        let (keys, pins) = (self.keys.clone(), self.pins.clone());
+        self.steps.push(Step { at, began: now(), keys, next: None, pins, erased });
+    }
+}
+
+/// Returns the secrets that were overwritten by the end of their material, each with the length of the log then.
+fn erasures(base: &Image, events: &[Event]) -> Vec<(u64, Secret)> {
+    let mut cells = base["slots"].clone().expect("a file");
+    let (mut file, mut erasures) = (None, Vec::new());
+    for event in events {
+        file = event.opened("slots").or(file);
+        let Some((at, written)) = file.and_then(|file| event.written(file)) else { continue };
+        let before = live_in(&cells);
+        if cells.len() < at + written.len() {
+            cells.resize(at + written.len(), 0);
+        }
+        cells[at..at + written.len()].copy_from_slice(written);
+        let after = live_in(&cells);
+        let ended = before.iter().filter(|(place, _)| !after.contains_key(place));
+        erasures.extend(ended.map(|(_, secret)| (event.end, *secret)));
+    }
+    erasures
+}
+
+/// Notes what each change has erased: all that was overwritten before the next one was asked for had to be when its
+/// answer came.
+fn note_erased(steps: &mut [Step], erasures: &[(u64, Secret)]) {
+    let ends: Vec<u64> = steps.iter().skip(1).map(|step| step.at).chain([u64::MAX]).collect();
+    for (step, end) in steps.iter_mut().zip(ends).filter(|(step, _)| step.next.is_none()) {
+        let until = erasures.iter().filter(|(at, _)| *at <= end).map(|(_, secret)| *secret);
+        let erased: BTreeSet<Secret> = step.erased.iter().copied().chain(until).collect();
+        step.erased = erased.into_iter().collect();
     }
 }
 
@@ -217,5 +267,12 @@ impl<'a> Recorder<'a> {
 
     fn length(&self) -> u64 {
         fs::metadata(&self.log).unwrap().len()
+    }
+
+    /// Returns the moment of the last answer since then, or that moment, where the agent was not asked.
+    fn answered(&self, since: u64) -> u64 {
+        let log = fs::read(&self.log).unwrap();
+        let events = events(&log[since as usize..], since);
+        events.iter().rfind(|event| event.is_answer()).map_or(since, |event| event.end)
     }
 }
