@@ -177,8 +177,18 @@ impl<'a> Storm<'a> {
     /// erase what no key claims.
     fn erase(&mut self) {
         let imported = |key: &usize| self.keys[*key].has_imported();
-        let Some(key) = (0..self.keys.len()).find(imported) else { return };
+        let key = (0..self.keys.len()).find(imported).unwrap_or_else(|| self.bring_in());
         self.erase_by(key, Act::Delete);
+    }
+
+    /// Makes a key and imports its material.
+    fn bring_in(&mut self) -> usize {
+        let key = self.add_key();
+        self.change(key, Act::Create);
+        self.look(key);
+        self.change(key, Act::Import { ends: 0, wrapped: false });
+        self.look(key);
+        key
     }
 
     fn erase_by(&mut self, key: usize, act: Act) {
@@ -320,6 +330,7 @@ impl<'a> Storm<'a> {
         self.check();
         self.end_scheduled();
         self.check();
+        self.erase();
         self.guess_until_locked();
         let materials = self.keys.iter().map(Key::materials).sum();
         self.hands.into_iter().for_each(Hand::end);

@@ -321,7 +321,7 @@ fn stay_early(storm: &mut Storm<'_>) {
     storm.later = faketime("+2d");
 }
 
-/// What the judge takes for a deletion is none.
+/// The judge takes a renaming for a deletion.
 fn keep_secret(storm: &mut Storm<'_>) {
     let key = storm.brought_in();
     storm.erase_by(key, Act::Rename("another name".into()));
