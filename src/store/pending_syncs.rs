@@ -17,7 +17,7 @@ struct PendingSync {
 /// Runs `sync`, which makes the file or directory at `path` durable, and lets it be seen meanwhile.
 pub(crate) fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
     #[cfg(test)]
-    observed::before(path);
+    tests::observed::before(path);
     let _seen = PendingGuard::new(path);
     sync()
 }
@@ -54,35 +54,8 @@ fn lock() -> MutexGuard<'static, Vec<PendingSync>> {
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Syncs that a test notices before they take place.
 #[cfg(test)]
-pub(crate) mod observed {
-    use std::cell::RefCell;
-    use std::path::Path;
-    use std::rc::Rc;
-
-    type Before = Rc<dyn Fn(&Path)>;
-
-    thread_local! {
-        static BEFORE: RefCell<Option<Before>> = const { RefCell::new(None) };
-    }
-
-    /// Runs `during`, and `before` ahead of each sync that this thread waits for meanwhile.
-    pub(crate) fn with<T>(before: impl Fn(&Path) + 'static, during: impl FnOnce() -> T) -> T {
-        BEFORE.set(Some(Rc::new(before)));
-        let done = during();
-        BEFORE.set(None);
-        done
-    }
-
-    pub(super) fn before(path: &Path) {
-        let before = BEFORE.with_borrow(Clone::clone);
-        before.into_iter().for_each(|before| before(path));
-    }
-}
-
-#[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{during, longest};
     use std::path::Path;
 
@@ -96,5 +69,31 @@ mod tests {
             assert_eq!(of("/nowhere/a").as_deref(), Some(first));
         });
         assert_eq!(of("/nowhere/a"), None);
+    }
+
+    /// Syncs that a test notices before they take place.
+    pub(crate) mod observed {
+        use std::cell::RefCell;
+        use std::path::Path;
+        use std::rc::Rc;
+
+        type Before = Rc<dyn Fn(&Path)>;
+
+        thread_local! {
+            static BEFORE: RefCell<Option<Before>> = const { RefCell::new(None) };
+        }
+
+        /// Runs `during`, and `before` ahead of each sync that this thread waits for meanwhile.
+        pub(crate) fn with<T>(before: impl Fn(&Path) + 'static, during: impl FnOnce() -> T) -> T {
+            BEFORE.set(Some(Rc::new(before)));
+            let done = during();
+            BEFORE.set(None);
+            done
+        }
+
+        pub(crate) fn before(path: &Path) {
+            let before = BEFORE.with_borrow(Clone::clone);
+            before.into_iter().for_each(|before| before(path));
+        }
     }
 }

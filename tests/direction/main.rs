@@ -82,6 +82,7 @@ const FOR_TESTS: &[(&str, &str)] = &[
     ("src/clock.rs", "struct FixedClock"),
     ("src/clock.rs", "use std::sync::atomic::"),
     ("src/store/memory.rs", "fn narrow"),
+    ("src/store/pending_syncs.rs", "tests::observed::before"),
     ("src/store/memory.rs", "fn with_limits"),
     ("src/store/sled/entries.rs", "fn all"),
     ("src/wire/page.rs", "fn mark"),

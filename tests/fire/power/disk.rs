@@ -44,7 +44,7 @@ impl Event {
         opens.then_some(self.number)
     }
 
-    /// Returns what was written to a file, and where.
+    /// Returns the place and the bytes of a write to a file.
     pub fn written(&self, file: u64) -> Option<(usize, &[u8])> {
         let writes = self.kind == b'w' && self.number == file;
         writes.then_some((self.at as usize, &self.bytes))

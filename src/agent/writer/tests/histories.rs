@@ -13,7 +13,7 @@ use super::erasure::{Content, Host, Interruption, KEY, NOW, content, read, secre
 use super::*;
 use crate::clock::Clock;
 use crate::key::{Expiry, ExpiryAction};
-use crate::store::pending_syncs::observed;
+use crate::store::pending_syncs::tests::observed;
 use crate::tests::{ObservedStore, StoreUse};
 use length::Length;
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ enum Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Killed(Moment),
-    /// What was not synced then is lost, of the store and of the cell file.
+    /// The store and the cell file lose all that was not synced then.
     PowerLost(Moment),
 }
 
@@ -90,7 +90,7 @@ fn steps(is_long: bool) -> Vec<Step> {
     for act in ACTS {
         for end in ENDS {
             steps.push(Step { act, end, again: false, overtaken_by: None });
-            // Nobody asks for an expiry.
+            // No client asks for an expiry.
             if act != Act::Expire && again_too(end) {
                 steps.push(Step { act, end, again: true, overtaken_by: None });
             }
@@ -410,7 +410,7 @@ impl History {
         self.check();
     }
 
-    /// What has ended by a change that was answered has no secret left, also before the store is opened again.
+    /// Fails where a key that an answered change has ended has a secret left, before the store is opened again.
     fn check_answered(&self, step: Step, heard: &Heard) {
         let is_alone = step.overtaken_by.is_none();
         if matches!(heard, Some(Ok(_))) && self.known.is_none() && is_alone {
