@@ -38,6 +38,11 @@ impl Clocks {
         heard.insert(host, Heard { beat, clock, moved });
     }
 
+    /// Takes a host's clock for none any more: it was expelled.
+    pub(crate) fn forget(&self, host: Id) {
+        self.heard().remove(&host);
+    }
+
     /// Returns the lower median of the clocks at an uptime, with the own one among them. None where most hosts are
     /// silent.
     pub(crate) fn lower_median(&self, own: Seconds, uptime: Duration) -> Option<Seconds> {
@@ -108,6 +113,14 @@ mod tests {
         clocks.hear(host(1), ([0; 16], 8), (900, at(3)));
         assert_eq!(clocks.lower_median(1003, at(4)), Some(901));
         assert_eq!((clocks.before(host(0)), clocks.before(host(2))), (0, 1));
+    }
+
+    #[test]
+    fn one_that_was_expelled_has_no_clock_and_makes_no_majority() {
+        let clocks = heard(0, 0);
+        assert_eq!(clocks.lower_median(1015, at(16)), None);
+        [host(1), host(2)].into_iter().for_each(|host| clocks.forget(host));
+        assert_eq!(clocks.lower_median(1015, at(16)), Some(1015));
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl ServedStore {
     fn sweep_what_is_due(&mut self) -> Result<Option<Seconds>> {
         let mut due = next_due(&self.store, self.grace)?;
         let now = self.store.turn_time()?;
-        if due.is_some_and(|at| at <= now) {
+        if due.is_some_and(|at| at <= now) || self.store.is_asked_by_fleet() {
             let (answer, done) = sync_channel(1);
             let job = Job { answer: Some(answer), ..Job::own(Work::Sweep) };
             let gone = |_| Error::from(Reason::StoreDamaged);

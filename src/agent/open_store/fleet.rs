@@ -6,6 +6,7 @@ use crate::agent::fleet::host_store::HostStore;
 use crate::agent::fleet::{Fleet, HostsRow, key_of, keys};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
+use crate::id::Id;
 use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{Batch, Cells, CommitNumber, Condition, ReplacedRows, Store};
 use std::collections::HashSet;
@@ -78,6 +79,21 @@ impl OpenStore {
         fleet.renew_key(self, list)?;
         let list = HostsRow::verified(&key_of(self)?, list)?;
         list.check_enrolled(self.fleet_cells()?.host())
+    }
+
+    /// Returns the hosts that were expelled; none in a store that has no list of hosts.
+    pub(super) fn expelled(&self) -> Result<HashSet<Id>> {
+        let Some(fleet) = &self.fleet else { return Ok(HashSet::new()) };
+        let row = self.records.get(keys::HOSTS)?;
+        fleet.renew_key(self, row.as_deref())?;
+        let list = HostsRow::verified(&key_of(self)?, row.as_deref())?;
+        let expelled = list.members.iter().filter(|member| !member.belongs());
+        Ok(expelled.map(|member| member.host).collect())
+    }
+
+    /// Returns true where the fleet asks something of this host now. No clock of another host has a word in that.
+    pub(crate) fn is_asked_by_fleet(&self) -> bool {
+        self.fleet.as_ref().and_then(Fleet::due).is_some_and(|due| due <= self.now())
     }
 
     /// Returns the condition that the list of the fleet's hosts is still that by which this host belongs to it; none in a

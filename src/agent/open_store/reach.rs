@@ -7,6 +7,7 @@ use crate::agent::rows::{self, HeartbeatRow};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::key::state::DAY;
+use std::collections::HashSet;
 use std::time::Duration;
 
 impl OpenStore {
@@ -32,8 +33,16 @@ impl OpenStore {
     /// Notes the clocks of the hosts whose heartbeats have moved.
     pub(crate) fn hear_hosts(&self) -> Result<()> {
         let Some(own) = self.host else { return Ok(()) };
+        // While that cannot be read, no heartbeat comes back either, which is told.
+        let expelled = self.expelled().unwrap_or_else(|error| {
+            log::debug!("the list of hosts is not read: {error}");
+            HashSet::new()
+        });
+        expelled.iter().for_each(|host| self.clocks.forget(*host));
         self.each(keyspace::HEARTBEAT_PREFIX, |key, row| {
-            if let Some(host) = keyspace::heartbeat_host(key).filter(|host| *host != own) {
+            if let Some(host) = keyspace::heartbeat_host(key)
+                .filter(|host| *host != own && !expelled.contains(host))
+            {
                 let row = rows::decode::<HeartbeatRow>(row, "a heartbeat")?;
                 self.clocks.hear(host, (row.agent, row.count), (row.clock, self.uptime()));
             }
