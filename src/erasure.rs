@@ -2,6 +2,7 @@
 
 use crate::clock::Seconds;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The state of material: it only ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,34 @@ impl Tombstone {
     pub(crate) fn at(self) -> Seconds {
         match self {
             Self::Deleted(at) | Self::Expired(at) => at,
+        }
+    }
+}
+
+/// The status of an erasure in a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ErasureStatus {
+    /// So many hosts have erased it, of so many that belong to the fleet.
+    Erasing {
+        /// The hosts that have.
+        done: u32,
+        /// All hosts that belong to the fleet.
+        of: u32,
+    },
+    /// It cannot be had from any host any more.
+    Erased,
+    /// The same, but for these hosts, which were expelled with their disks.
+    ErasedExcept(Vec<String>),
+}
+
+impl fmt::Display for ErasureStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Erasing { done, of } => write!(f, "erasing, {done} of {of}"),
+            Self::Erased => f.write_str("erased"),
+            Self::ErasedExcept(hosts) => {
+                write!(f, "erased except on {}, expelled", hosts.join(", "))
+            }
         }
     }
 }

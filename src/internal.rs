@@ -5,8 +5,8 @@
 pub mod agent {
     pub use crate::agent::{
         Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system,
-        check_records, check_unclaimed, claim, claim_with_progress, listener, make, make_fleet,
-        not_given, recover, restore, serve,
+        check_records, check_unclaimed, claim, claim_with_progress, join_fleet, listener, make,
+        make_fleet, not_given, recover, restore, serve,
     };
     pub mod allowance {
         pub use crate::agent::allowance::{Allowance, lift_limits, shed};
@@ -207,7 +207,8 @@ pub mod v3_2 {
 }
 pub mod wire {
     pub use crate::wire::{
-        AgentLocation, Change, Deadline, Expect, Link, Request, Response, SILENCE_TIMEOUT, Stored,
+        AgentLocation, Change, Deadline, Expect, FleetStatus, HeartbeatStatus, HostState,
+        HostStatus, Link, Request, Response, SILENCE_TIMEOUT, Stored,
     };
     pub mod frame {
         pub use crate::wire::frame::{encode, receive, send};

@@ -5,8 +5,10 @@ use super::backup::BackupParts;
 use super::commit::Commit;
 use super::sweep::Swept;
 use super::token_entry::PutToken;
+use crate::clock::Seconds;
 use crate::error::Result;
 use crate::id::Id;
+use crate::secret::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -39,6 +41,10 @@ pub(crate) enum Work {
     Backup,
     /// Closes the days that are over, and keeps a snapshot of the store.
     Keep,
+    /// Invites a host to the fleet for so many seconds.
+    Invite(Seconds),
+    /// Expels the host of that name or identity from the fleet.
+    Expel(String),
     /// Counts uses of custom keys.
     Used(Id, Vec<(Id, u32, u64)>),
     /// Ends the writer, with everything durable.
@@ -59,6 +65,10 @@ pub(crate) enum Done {
     AuditHead(ChainHead, u64),
     /// The uses of a key by day, on the days that are not over.
     OpenUses(Vec<(u32, u64)>),
+    /// The code of an invitation, as it is shown, and the second from which on it does not count.
+    Invitation(Secret, Seconds),
+    /// A host was expelled.
+    Expelled(Id),
     /// The content of the store.
     Backup(Box<BackupParts>),
 }
@@ -93,7 +103,12 @@ impl Work {
     pub(super) fn is_change(&self) -> bool {
         matches!(
             self,
-            Self::Commit(_) | Self::PutToken(_) | Self::DestroyToken { .. } | Self::AcceptClock
+            Self::Commit(_)
+                | Self::PutToken(_)
+                | Self::DestroyToken { .. }
+                | Self::AcceptClock
+                | Self::Invite(_)
+                | Self::Expel(_)
         )
     }
 }

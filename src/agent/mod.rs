@@ -65,7 +65,7 @@ pub use lock::{Claim, Lock, await_lock, claim, claim_with_progress};
 pub use main_loop::serve;
 #[cfg(test)]
 pub(crate) use main_loop::serve_until;
-pub use make::{make, make_fleet};
+pub use make::{join_fleet, make, make_fleet};
 pub use records_apart::{check_records, check_unclaimed};
 pub use recover::{Recovered, recover};
 pub use restore::{How, Restored, restore};

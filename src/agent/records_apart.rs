@@ -29,7 +29,7 @@ pub fn check_unclaimed(directory: &Path, records: &Location) -> Result<()> {
     if records.is_shared() {
         return Err(Reason::StoreAbsent.detail(format_args!(
             "{} has no part in the fleet of {records}; mount the volume that it should be on, or `keystead fleet \
-             init` makes a new fleet with this host",
+             join` has this host join it, and `keystead fleet init` makes a new fleet",
             directory.display()
         )));
     }

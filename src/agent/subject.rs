@@ -49,6 +49,9 @@ impl Subject {
             Request::Used { token, .. } => ("a count of uses", Some(token), None),
             Request::OpenUses { key } => ("a key's uses", None, Some(key)),
             Request::Troubles => ("the agent's troubles", None, None),
+            Request::FleetStatus => ("the fleet's status", None, None),
+            Request::Invite { .. } => ("an invitation", None, None),
+            Request::Expel { .. } => ("an expulsion", None, None),
         };
         Self { what, token: token.copied(), object: object.copied() }
     }

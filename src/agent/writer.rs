@@ -231,6 +231,11 @@ impl Writer {
             Work::Used(token, uses) => {
                 self.usage.add(&self.store, token, uses).map(|()| Done::Noted)
             }
+            Work::Invite(seconds) => {
+                let (code, expires) = self.store.invite(seconds)?;
+                Ok(Done::Invitation(code, expires))
+            }
+            Work::Expel(host) => self.store.expel(&host).map(Done::Expelled),
             Work::Backup => self.backup().map(|parts| Done::Backup(Box::new(parts))),
             Work::Stop | Work::Abandon => Err(Reason::AgentAbsent.into()),
         }

@@ -27,7 +27,7 @@ pub(crate) use memory::Memory;
 pub use open::check_snapshot;
 pub(crate) use open::{build_upgraded, discard_upgrade, set_earlier_aside, take_upgraded};
 pub(crate) use open::{
-    check_growth, check_local, check_room, exists, has_remains, is_suspect, mend, open,
+    check_growth, check_local, check_room, exists, has_remains, identity, is_suspect, mend, open,
     open_unverified, remove, remove_unfinished, replace, snapshot_origin, snapshot_value, suspect,
 };
 pub(crate) use origin::SnapshotOrigin;

@@ -6,7 +6,7 @@ use super::room::{self, Need};
 use super::sled::{build, database, rescue, snapshot, upgrade};
 #[cfg(not(feature = "etcd"))]
 use super::without_etcd as etcd;
-use super::{Acknowledged, CommitNumber, Location, Put, SnapshotOrigin, Store};
+use super::{Acknowledged, CommitNumber, Location, Put, SnapshotOrigin, Store, StoreIdentity};
 use crate::error::{Error, Reason, Result};
 use crate::file_names::MIRROR;
 use std::path::Path;
@@ -75,6 +75,14 @@ pub(crate) fn exists(location: &Location) -> Result<bool> {
     match location {
         Location::Directory(directory) => Ok(directory.join(database::DATABASE).exists()),
         Location::Fleet(fleet) => etcd::has_rows(fleet),
+    }
+}
+
+/// Returns the identity of the fleet whose records lie at `location`; none where there is no fleet.
+pub(crate) fn identity(location: &Location) -> Result<Option<StoreIdentity>> {
+    match location {
+        Location::Directory(_) => Ok(None),
+        Location::Fleet(fleet) => etcd::identity(fleet),
     }
 }
 

@@ -1,11 +1,15 @@
 //! The place of etcd in a build without it: each opening is refused with what would help.
 
-use super::{Acknowledged, Memory};
+use super::{Acknowledged, Memory, StoreIdentity};
 use crate::config::FleetLocation;
 use crate::error::{Error, Reason, Result};
 
 /// Opens none, of whatever kind.
 pub(super) fn open(fleet: &FleetLocation, _acknowledged: &Acknowledged) -> Result<Memory> {
+    Err(not_built(fleet))
+}
+
+pub(super) fn identity(fleet: &FleetLocation) -> Result<Option<StoreIdentity>> {
     Err(not_built(fleet))
 }
 

@@ -3,6 +3,7 @@
 
 use super::Confidential;
 use super::bounded::{bytes, list, lists};
+use super::fleet::FleetStatus;
 use super::proof::Nonce;
 use crate::clock::Seconds;
 use crate::erasure::Erasure;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (5, 7);
+pub const PROTOCOL: (u16, u16) = (5, 8);
 
 /// The format of the store that this build writes; it reads the earlier ones. Since 2 a custom key's
 /// metadata has room for properties that a build does not know.
@@ -226,6 +227,18 @@ pub enum Request {
     /// Asks for what the agent cannot do at the moment, though its configuration asks for it. For the store's owner and
     /// root. Since protocol 7.
     Troubles,
+    /// Asks for the status of the fleet. For the owner of the agent's directory and root. Since protocol 8.
+    FleetStatus,
+    /// Invites a host to the fleet. For the owner of the agent's directory and root. Since protocol 8.
+    Invite {
+        /// The time for which the code of the invitation counts, in seconds.
+        seconds: Seconds,
+    },
+    /// Expels a host from the fleet. For the owner of the agent's directory and root. Since protocol 8.
+    Expel {
+        /// Its name or its identity.
+        host: String,
+    },
 }
 
 /// The answers of an agent.
@@ -324,6 +337,17 @@ pub enum Response {
     OpenUses(#[serde(deserialize_with = "list::<_, _, MAX_OPEN_DAYS>")] Vec<(u32, u64)>),
     /// Answers `Troubles`: the configuration keys that cannot be met, and why.
     Troubles(#[serde(deserialize_with = "list::<_, _, MAX_TROUBLES>")] Vec<(String, String)>),
+    /// Answers `FleetStatus`.
+    FleetStatus(FleetStatus),
+    /// Answers `Invite`.
+    Invitation {
+        /// The code, as it is shown.
+        code: Confidential,
+        /// The second from which on it does not count any more.
+        expires: Seconds,
+    },
+    /// Answers `Expel`: the host that was expelled.
+    Expelled(Id),
 }
 
 /// Bytes of a backup: records without the shred layer that erasing takes away.

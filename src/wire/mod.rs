@@ -5,6 +5,7 @@ mod bounded;
 mod confidential;
 mod deadline;
 mod denied;
+mod fleet;
 pub(crate) mod frame;
 pub(crate) mod handing;
 pub(crate) mod link;
@@ -18,6 +19,7 @@ pub(crate) mod start;
 
 pub(crate) use confidential::Confidential;
 pub use deadline::{Deadline, SILENCE_TIMEOUT};
+pub use fleet::{FleetStatus, HeartbeatStatus, HostState, HostStatus};
 pub use link::Link;
 pub(crate) use link::ProvedConnection;
 pub(crate) use message::{Authority, StoredToken};

@@ -84,6 +84,16 @@ impl HostsRow {
         self.members.iter().find(|member| member.host == host)
     }
 
+    /// Returns the host of that name or identity. Of hosts with one name it is the one that belongs to the fleet.
+    pub(crate) fn named(&self, named: &str) -> Result<Id> {
+        let is_it = |member: &&Member| member.name == named || member.host.to_string() == named;
+        let mut members = self.members.iter().filter(is_it);
+        let found = members.clone().find(|member| member.belongs()).or_else(|| members.next());
+        found.map(|member| member.host).ok_or_else(|| {
+            Reason::ArgumentsBad.detail(format_args!("the fleet has no host {named:?}"))
+        })
+    }
+
     /// Returns the hosts that belong to the fleet: those that count for every erasure.
     pub(crate) fn belonging(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| member.belongs())

@@ -12,14 +12,14 @@ use super::host_store::HostStore;
 use super::hosts::HostsRow;
 use super::joining::{Joiner, list_by};
 use super::keys;
-use super::state::key_of;
+use super::state::{again, key_of};
 use crate::agent::rows::Extras;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::secret::Secret;
 use crate::store::cells::CellSecret;
-use crate::store::{self, Batch, Condition};
+use crate::store::{self, Batch, Condition, Pair};
 use hkdf::Hkdf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -91,6 +91,11 @@ impl Code {
         sum
     }
 
+    /// Returns the key by which the two hosts know each other, of which `host` is one.
+    pub(super) fn introduction(&self, host: &dyn HostStore) -> Result<FleetKey> {
+        Ok(self.derived(host.slots().identity.store)?.1)
+    }
+
     /// Returns the name of the invitation in a fleet, and the key by which the two hosts know each other.
     fn derived(&self, fleet: Id) -> Result<([u8; 16], FleetKey)> {
         let mut derived = Zeroizing::new([0; 48]);
@@ -107,37 +112,66 @@ impl Code {
     }
 }
 
-/// Invites a host: returns the code that counts for so many seconds.
-pub(crate) fn invite(host: &dyn HostStore, seconds: Seconds) -> Result<Code> {
+/// Invites a host: returns the code that counts for so many seconds, and the second from which on it does not.
+pub(crate) fn invite(host: &dyn HostStore, seconds: Seconds) -> Result<(Code, Seconds)> {
+    again(|| write_invitation(host, seconds))
+}
+
+fn write_invitation(host: &dyn HostStore, seconds: Seconds) -> Result<(Code, Seconds)> {
     let (key, code) = (key_of(host)?, Code::random()?);
     let (list, same_list) = HostsRow::read(host.rows(), &key)?;
     list.check_enrolled(host.fleet_cells()?.host())?;
     let (name, introduction) = code.derived(key.fleet())?;
     let at = keys::invitation(name);
+    let expires = host.time().saturating_add(seconds);
     let row = InvitationRow {
-        expires: host.time().saturating_add(seconds),
+        expires,
         key: key.encrypt(&at, introduction.secret())?,
         extras: Vec::new(),
     };
     let conditions = vec![same_list, Condition::Absent(at.clone())];
     let writes = vec![(at.clone(), Some(key.sign(&at, &row)?))];
     host.commit(&Batch { conditions, writes })?;
-    Ok(code)
+    Ok((code, expires))
 }
 
 /// Asks the fleet to let this host join, under the code. Returns the key by which its answer is known.
 pub(crate) fn request(host: &dyn HostStore, code: &Code, name: &str) -> Result<FleetKey> {
     let (invitation, introduction) = code.derived(host.slots().identity.store)?;
     let (at, invited) = (keys::request(invitation), keys::invitation(invitation));
-    let Some(row) = host.rows().get(&invited)? else { return Err(void("it is not known here")) };
+    let Some(row) = host.rows().get(&invited)? else { return Err(unknown()) };
     let Joiner { host: me, name, public_key } = Joiner::of(host, name)?;
     let request = RequestRow { host: me, name, public_key, extras: Vec::new() };
     let conditions = vec![Condition::Equals(invited, row), Condition::Absent(at.clone())];
     let writes = vec![(at.clone(), Some(introduction.sign(&at, &request)?))];
     match host.commit(&Batch { conditions, writes }) {
-        Err(error) if error.reason() == Reason::Conflict => Err(void("it has been used")),
+        Err(error) if error.reason() == Reason::Conflict => Err(unknown()),
         committed => committed.map(|_| introduction),
     }
+}
+
+/// Returns true where this host has asked under the code, and was not answered yet.
+pub(super) fn has_asked(host: &dyn HostStore, code: &Code) -> Result<bool> {
+    Ok(own_request(host, code)?.is_some())
+}
+
+/// Takes back what this host has asked under the code. Returns false where it has been answered meanwhile.
+pub(super) fn withdraw(host: &dyn HostStore, code: &Code) -> Result<bool> {
+    let Some((at, row)) = own_request(host, code)? else { return Ok(false) };
+    let conditions = vec![Condition::Equals(at.clone(), row)];
+    match host.commit(&Batch { conditions, writes: vec![(at, None)] }) {
+        Err(error) if error.reason() == Reason::Conflict => Ok(false),
+        committed => committed.map(|_| true),
+    }
+}
+
+fn own_request(host: &dyn HostStore, code: &Code) -> Result<Option<Pair>> {
+    let (invitation, introduction) = code.derived(host.slots().identity.store)?;
+    let at = keys::request(invitation);
+    let Some(row) = host.rows().get(&at)? else { return Ok(None) };
+    let asked: RequestRow = introduction.verify(&at, &row, "the request of a host")?;
+    let me = host.fleet_cells()?.host();
+    Ok((asked.host == me).then_some((at, row)))
 }
 
 /// Lists the hosts that have asked to join under a code that counts, and returns their names. A request that is not by the
@@ -189,6 +223,10 @@ fn read(
     let asked: RequestRow = introduction.verify(at, request, "the request of a host")?;
     let RequestRow { host, name, public_key, .. } = asked;
     Ok((Joiner { host, name, public_key }, introduction))
+}
+
+fn unknown() -> Error {
+    void("it has been used, or is another fleet's")
 }
 
 fn void(why: &str) -> Error {

@@ -87,12 +87,8 @@ pub(crate) fn found(host: &dyn HostStore, name: &str) -> Result<()> {
     host.commit(&Batch { conditions, writes }).map(drop)
 }
 
-/// Lists a host that joins, and sends it the fleet key under the MAC of what a person has introduced the two by.
-pub(crate) fn list(host: &dyn HostStore, joiner: &Joiner, introduction: &FleetKey) -> Result<()> {
-    list_by(host, joiner, introduction, &[])
-}
-
-/// The same, as long as these rows stand, which are removed.
+/// Lists a host that joins, and sends it the fleet key under the MAC of what a person has introduced the two by; as long as
+/// the rows in `used` stand, which are removed.
 pub(super) fn list_by(
     host: &dyn HostStore,
     joiner: &Joiner,
@@ -127,6 +123,11 @@ pub(super) fn list_by(
         writes.extend(used.iter().map(|(key, _)| (key.clone(), None)));
         host.commit(&Batch { conditions, writes }).map(drop)
     })
+}
+
+/// Returns true where this host has been sent a fleet key.
+pub(super) fn is_sent_key(host: &dyn HostStore) -> Result<bool> {
+    Ok(!host.rows().scan(&keys::new_keys(host.fleet_cells()?.host()), &[], 1)?.is_empty())
 }
 
 /// Takes the first fleet key that this host has been sent, under the MAC of what a person has introduced it by.

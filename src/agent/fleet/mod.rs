@@ -10,14 +10,12 @@
 //! | [`erasure_row`], [`noted`], [`erasing`] | what has ended, and is overwritten here |
 //! | [`key_change`] | the envelope key, changed in the one safe order |
 //! | [`status`] | how far an erasure has come |
-//! | [`invitation`], [`joining`], [`expelling`] | hosts that come and go |
+//! | [`invitation`], [`requesting`], [`joining`], [`expelling`] | hosts that come and go |
 //! | [`work`] | all that is to be done, each time that something has been followed |
 //!
 //! An erasure is written down by the commit that takes the material away, as one row for each secret. A host has erased up
 //! to a commit once it has overwritten each secret that ended until then, and once no envelope key is left by which one of
 //! them could be had from etcd, its log or its backups.
-
-#![allow(dead_code, unused_imports)] // no command invites, lists and expels hosts yet
 
 mod batch;
 mod envelope;
@@ -34,18 +32,17 @@ mod key_change;
 pub(crate) mod keys;
 mod making;
 mod noted;
+mod requesting;
 mod state;
 mod status;
 mod taking;
 mod work;
 
-pub(crate) use fleet_key::FleetKey;
-pub(crate) use host_row::HostRow;
-pub(crate) use hosts::{HostsRow, Member, MemberState};
-pub(crate) use invitation::{Code, admit, invite, request};
-pub(crate) use joining::{Joiner, found, list, make_host, take_first_key};
+pub(crate) use hosts::HostsRow;
+pub(crate) use invitation::{Code, invite};
+pub(crate) use joining::{found, make_host};
+pub(crate) use requesting::{NotJoined, join};
 pub(crate) use state::{Fleet, key_of};
-pub(crate) use status::{ErasureProgress, ErasureStatus};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! The status of an erasure: on which hosts it has been done. A host that was expelled keeps what it had been sent.
+//! The status of a fleet, and of an erasure: on which hosts it has been done. A host that was expelled keeps what it had
+//! been sent.
 
 use super::batch::batch_of;
 use super::fleet_key::FleetKey;
@@ -6,51 +7,55 @@ use super::host_row::HostRow;
 use super::host_store::HostStore;
 use super::hosts::{HostsRow, MemberState};
 use super::state::{Fleet, key_of};
+use crate::agent::keyspace;
+use crate::agent::rows::{self, HeartbeatRow};
+use crate::clock::Seconds;
+use crate::erasure::ErasureStatus;
 use crate::error::Result;
+use crate::id::Id;
 use crate::store::cells::CellNumber;
 use crate::store::{CommitNumber, Store};
+use crate::wire::{FleetStatus, HeartbeatStatus, HostState, HostStatus};
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// The status of an erasure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ErasureStatus {
-    /// So many hosts have erased it, of so many that belong to the fleet.
-    Erasing {
-        /// The hosts that have.
-        done: usize,
-        /// All hosts that belong to the fleet.
-        of: usize,
-    },
-    /// It cannot be had from any host any more.
-    Erased,
-    /// The same, but for these hosts, which were expelled with their disks.
-    ErasedExcept(Vec<String>),
-}
-
-impl fmt::Display for ErasureStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Erasing { done, of } => write!(f, "erasing, {done} of {of}"),
-            Self::Erased => f.write_str("erased"),
-            Self::ErasedExcept(hosts) => {
-                write!(f, "erased except on {}, expelled", hosts.join(", "))
-            }
-        }
-    }
-}
 
 impl Fleet {
-    /// Returns the status of each erasure whose row stands, by the cell of its secret.
-    pub(crate) fn erasures(
-        &self,
-        host: &dyn HostStore,
-    ) -> Result<BTreeMap<CellNumber, ErasureStatus>> {
-        host.followed()?;
+    /// Returns the status of the fleet, as of what this host has followed.
+    pub(crate) fn status(&self, host: &dyn HostStore, word_left: Seconds) -> Result<FleetStatus> {
+        let applied = host.followed()?;
         let progress = ErasureProgress::read(host.rows(), &key_of(host)?)?;
-        let ends = self.noted.ends().into_iter();
-        Ok(ends.map(|(cell, number)| (cell, progress.of(cell, number))).collect())
+        let members = progress.list.members.iter().zip(&progress.erased_through);
+        let hosts = members.map(|(member, erased_through)| {
+            Ok(HostStatus {
+                host: member.host,
+                name: member.name.clone(),
+                state: match member.state {
+                    MemberState::Listed => HostState::Listed,
+                    MemberState::Enrolled => HostState::Enrolled,
+                    MemberState::Expelled { .. } => HostState::Expelled,
+                },
+                erased_through: *erased_through,
+                heartbeat: heartbeat(host.rows(), member.host)?,
+            })
+        });
+        let mut erasures = BTreeMap::new();
+        for (cell, number) in self.noted.ends() {
+            *erasures.entry(progress.of(cell, number)).or_default() += 1;
+        }
+        Ok(FleetStatus {
+            fleet: host.slots().identity.store,
+            own: host.fleet_cells()?.host(),
+            applied,
+            word_left,
+            hosts: hosts.collect::<Result<_>>()?,
+            erasures: erasures.into_iter().collect(),
+        })
     }
+}
+
+fn heartbeat(store: &dyn Store, host: Id) -> Result<Option<HeartbeatStatus>> {
+    let Some(row) = store.get(&keyspace::heartbeat(host))? else { return Ok(None) };
+    let HeartbeatRow { clock, applied, version, .. } = rows::decode(&row, "a heartbeat")?;
+    Ok(Some(HeartbeatStatus { clock, applied, version }))
 }
 
 /// The hosts of a fleet, and how far each has erased.
@@ -77,7 +82,7 @@ impl ErasureProgress {
             match member.state {
                 MemberState::Listed | MemberState::Enrolled => {
                     of += 1;
-                    done += usize::from(*erased_through >= number);
+                    done += u32::from(*erased_through >= number);
                 }
                 MemberState::Expelled { before } => {
                     if *erased_through < number && batch_of(cell) < before {

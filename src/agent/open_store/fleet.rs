@@ -3,12 +3,14 @@
 use super::OpenStore;
 use crate::agent::fleet::erasure_row::ErasureRow;
 use crate::agent::fleet::host_store::HostStore;
-use crate::agent::fleet::{Fleet, HostsRow, key_of, keys};
+use crate::agent::fleet::{self, Fleet, HostsRow, key_of, keys};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
+use crate::secret::Secret;
 use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{Batch, Cells, CommitNumber, Condition, ReplacedRows, Store};
+use crate::wire::FleetStatus;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -42,6 +44,36 @@ impl OpenStore {
     /// Returns the fleet; none in a store of one machine.
     pub(crate) fn fleet(&self) -> Option<&Fleet> {
         self.fleet.as_ref()
+    }
+
+    /// Returns the fleet. Fails in a store of one machine.
+    fn shared(&self) -> Result<&Fleet> {
+        let why = "the store is one machine's alone, and no fleet's";
+        self.fleet.as_ref().ok_or_else(|| Reason::ArgumentsBad.detail(why))
+    }
+
+    /// Returns the status of the fleet as this host knows it.
+    pub(crate) fn fleet_status(&self) -> Result<FleetStatus> {
+        let until = self.page.relied_until().unwrap_or_default();
+        self.shared()?.status(self, until.saturating_sub(self.uptime()).as_secs())
+    }
+
+    /// Invites a host. Returns the code, as it is shown, and the second from which on it does not count any more.
+    pub(crate) fn invite(&self, seconds: Seconds) -> Result<(Secret, Seconds)> {
+        self.shared()?;
+        let (code, expires) = fleet::invite(self, seconds)?;
+        log::info!("a host is invited to the fleet, for {seconds} s");
+        Ok((Secret::from(code.text().as_bytes()), expires))
+    }
+
+    /// Expels the host of that name or identity.
+    pub(crate) fn expel(&self, named: &str) -> Result<Id> {
+        let fleet = self.shared()?;
+        let (list, _) = HostsRow::read(&*self.records, &key_of(self)?)?;
+        let host = list.named(named)?;
+        fleet.expel(self, host)?;
+        log::warn!("host {host} is expelled from the fleet");
+        Ok(host)
     }
 
     /// Has the fleet note what commits have changed of its rows.

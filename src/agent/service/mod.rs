@@ -154,7 +154,11 @@ impl Service {
         }
         let needs_nothing = matches!(
             request,
-            Request::Hello { .. } | Request::Clock | Request::Troubles | Request::Forget { .. }
+            Request::Hello { .. }
+                | Request::Clock
+                | Request::Troubles
+                | Request::Forget { .. }
+                | Request::FleetStatus
         );
         if !needs_nothing && let Err(error) = self.store.check_known() {
             return Ok(Err(error));
@@ -179,7 +183,13 @@ impl Service {
                     Err(refusal) => Err(refusal),
                 }
             }
-            Request::Sweep | Request::AuditHead | Request::OpenUses { .. } | Request::Troubles
+            Request::Sweep
+            | Request::AuditHead
+            | Request::OpenUses { .. }
+            | Request::Troubles
+            | Request::FleetStatus
+            | Request::Invite { .. }
+            | Request::Expel { .. }
                 if !self.user.owner =>
             {
                 Err(Reason::OwnerOnly.into())
@@ -205,6 +215,8 @@ impl Service {
                 self.write(Work::Note(Fact::of_refusal(token, key, reason)))?
             }
             Request::Used { token, uses } => self.write(Work::Used(token, uses))?,
+            Request::Invite { seconds } => self.write(Work::Invite(seconds))?,
+            Request::Expel { host } => self.write(Work::Expel(host))?,
             Request::Backup => self.backup()?,
             Request::BackupPart => self.backup_part(),
             request => self.look(request),
@@ -218,6 +230,7 @@ impl Service {
             Request::Tokens => self.tokens(),
             Request::Clock => Ok(self.clock()),
             Request::Troubles => Ok(self.troubles()),
+            Request::FleetStatus => self.store.fleet_status().map(Response::FleetStatus),
             Request::Login { token, officer, authenticator } => {
                 self.login(token, officer, authenticator.expose())
             }
@@ -245,6 +258,8 @@ impl Service {
             | Request::OpenUses { .. }
             | Request::ImportRefused { .. }
             | Request::Used { .. }
+            | Request::Invite { .. }
+            | Request::Expel { .. }
             | Request::Backup
             | Request::BackupPart => Err(Reason::General.into()),
         }
@@ -263,6 +278,8 @@ impl Service {
                 Response::AuditHead { seq: head.seq, mac: head.mac, waiting }
             }
             Done::OpenUses(days) => Response::OpenUses(days),
+            Done::Invitation(code, expires) => Response::Invitation { code: code.into(), expires },
+            Done::Expelled(host) => Response::Expelled(host),
             Done::Backup(_) => Response::Refused(Reason::General.into()),
         }))
     }

@@ -89,6 +89,8 @@ sources! {
     OtherTokenPin: "other token's user PIN", "from-pin", 1..=MAX_LINE, from_pin_file, from_pin_fd;
     /// The source of a backup's passphrase.
     Passphrase: "passphrase", "passphrase", PASSPHRASE_LENGTH, passphrase_file, passphrase_fd;
+    /// The source of the code by which a host joins a fleet.
+    InvitationCode: "invitation's code", "code", 1..=MAX_LINE, code_file, code_fd;
     /// The source of the passphrase of files with private keys.
     KeyFilePassphrase: "passphrase of the key's file", "passphrase", 0..=MAX_LINE, passphrase_file, passphrase_fd;
 }

@@ -25,7 +25,7 @@ mod opening;
 mod reading;
 mod revisions;
 
-pub(crate) use opening::{has_rows, open};
+pub(crate) use opening::{has_rows, identity, open};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -66,6 +66,13 @@ pub(crate) fn open(fleet: &FleetLocation, acknowledged: &Acknowledged) -> Result
     }
 }
 
+/// Returns the identity of the fleet; none where there is none.
+pub(crate) fn identity(fleet: &FleetLocation) -> Result<Option<StoreIdentity>> {
+    let connection = Connection::new(fleet)?;
+    check_version(&connection)?;
+    Ok(read_head(&connection)?.identity.map(|(identity, _)| identity))
+}
+
 /// Returns true where anything lies below the fleet's prefix.
 pub(crate) fn has_rows(fleet: &FleetLocation) -> Result<bool> {
     let connection = Connection::new(fleet)?;

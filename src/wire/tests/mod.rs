@@ -3,8 +3,11 @@
 //! appended.
 
 use super::message::{BackupPart, PROTOCOL};
-use super::{Authority, Change, Confidential, Expect, Request, Response, Stored, StoredToken};
-use crate::erasure::{Erasure, Tombstone};
+use super::{
+    Authority, Change, Confidential, Expect, FleetStatus, HeartbeatStatus, HostState, HostStatus,
+    Request, Response, Stored, StoredToken,
+};
+use crate::erasure::{Erasure, ErasureStatus, Tombstone};
 use crate::error::Reason;
 use crate::id::Id;
 use crate::secret::Secret;
@@ -76,7 +79,37 @@ fn requests() -> Vec<Request> {
         Request::Used { token, uses: vec![(key, 20_833, 1000)] },
         Request::OpenUses { key },
         Request::Troubles,
+        Request::FleetStatus,
+        Request::Invite { seconds: 900 },
+        Request::Expel { host: "b".into() },
     ]
+}
+
+fn status() -> FleetStatus {
+    let heartbeat = HeartbeatStatus { clock: 1_800_000_000, applied: 300, version: "0.0.0".into() };
+    let host = |state, heartbeat| HostStatus {
+        host: RECORD,
+        name: "a".into(),
+        state,
+        erased_through: 299,
+        heartbeat,
+    };
+    FleetStatus {
+        fleet: TOKEN,
+        own: RECORD,
+        applied: 301,
+        word_left: 60,
+        hosts: vec![
+            host(HostState::Listed, None),
+            host(HostState::Enrolled, Some(heartbeat)),
+            host(HostState::Expelled, None),
+        ],
+        erasures: vec![
+            (ErasureStatus::Erasing { done: 1, of: 2 }, 3),
+            (ErasureStatus::Erased, 4),
+            (ErasureStatus::ErasedExcept(vec!["b".into()]), 5),
+        ],
+    }
 }
 
 fn responses() -> Vec<Response> {
@@ -129,6 +162,9 @@ fn responses() -> Vec<Response> {
         Response::Working,
         Response::OpenUses(vec![(20_833, 1000)]),
         Response::Troubles(vec![("log".into(), "why".into())]),
+        Response::FleetStatus(status()),
+        Response::Invitation { code: secret(0xBB), expires: 1_800_000_000 },
+        Response::Expelled(RECORD),
     ]
 }
 
@@ -187,6 +223,9 @@ fn every_message_has_an_example() {
         Request::Used { .. } => 19,
         Request::OpenUses { .. } => 20,
         Request::Troubles => 21,
+        Request::FleetStatus => 22,
+        Request::Invite { .. } => 23,
+        Request::Expel { .. } => 24,
     };
     let response = |it: &Response| match it {
         Response::Welcome { .. } => 0,
@@ -206,7 +245,10 @@ fn every_message_has_an_example() {
         Response::Working => 14,
         Response::OpenUses(_) => 15,
         Response::Troubles(_) => 16,
+        Response::FleetStatus(_) => 17,
+        Response::Invitation { .. } => 18,
+        Response::Expelled(_) => 19,
     };
-    assert!(requests().iter().map(request).eq(0..22));
-    assert!(responses().iter().map(response).eq(0..17));
+    assert!(requests().iter().map(request).eq(0..25));
+    assert!(responses().iter().map(response).eq(0..20));
 }

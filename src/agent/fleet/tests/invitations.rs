@@ -13,7 +13,7 @@ fn join(world: &World, joining: &Host, code: &str) -> Result<()> {
 fn a_host_joins_by_a_code_once() {
     let mut world = World::of(2);
     world.hosts[0].make(1);
-    let code = invite(world.hosts[0].open(), 600).unwrap().text();
+    let code = invite(world.hosts[0].open(), 600).unwrap().0.text();
     assert_eq!(code.len(), 9 * 4 + 8);
     let (third, fourth) = (world.host(3), world.host(4));
     let typed = code.to_uppercase().replace('-', " ");
@@ -30,7 +30,7 @@ fn a_host_joins_by_a_code_once() {
 fn a_code_that_is_mistyped_too_late_or_another_fleets_lets_no_host_join() {
     let world = World::of(2);
     let third = world.host(3);
-    let code = invite(world.hosts[0].open(), 600).unwrap().text();
+    let code = invite(world.hosts[0].open(), 600).unwrap().0.text();
     let before = world.hosts[0].progress().by_all();
     let mut mistyped = code.to_string();
     let last = if mistyped.ends_with('0') { "1" } else { "0" };
@@ -39,7 +39,7 @@ fn a_code_that_is_mistyped_too_late_or_another_fleets_lets_no_host_join() {
         assert_eq!(Code::parse(wrong).err().unwrap().reason(), Reason::ArgumentsBad);
     }
     let other = World::of(1);
-    let elsewhere = invite(other.hosts[0].open(), 600).unwrap().text();
+    let elsewhere = invite(other.hosts[0].open(), 600).unwrap().0.text();
     assert!(join(&world, &third, &elsewhere).is_err());
     world.hosts.iter().for_each(|host| host.clock.set(NOW + 601));
     assert!(join(&world, &third, &code).is_err());
@@ -54,7 +54,7 @@ fn a_code_that_is_mistyped_too_late_or_another_fleets_lets_no_host_join() {
 fn neither_side_takes_the_word_of_one_that_has_not_the_code() {
     let world = World::of(2);
     let (third, thief) = (world.host(3), world.host(4));
-    let code = invite(world.hosts[0].open(), 600).unwrap();
+    let code = invite(world.hosts[0].open(), 600).unwrap().0;
     let introduction = request(third.open(), &code, &third.name).unwrap();
     let (at, _) = world.memory.scan(keys::REQUEST_PREFIX, b"", 1).unwrap().remove(0);
     let forger = FleetKey::new(FLEET, 0, secret(&[9; 32]));

@@ -5,10 +5,11 @@
 
 use super::batch::{batch_of, cell};
 use super::envelope::EnvelopeRow;
-use super::fleet_key;
+use super::fleet_key::{self, FleetKey};
+use super::host_row::HostRow;
 use super::host_store::HostStore;
-use super::joining::{Joiner, found, list, take_first_key};
-use super::status::{ErasureProgress, ErasureStatus};
+use super::joining::{Joiner, found, list_by, take_first_key};
+use super::status::ErasureProgress;
 use super::*;
 use crate::agent::access::Access;
 use crate::agent::commit::Commit;
@@ -21,7 +22,7 @@ use crate::agent::tests::entry;
 use crate::agent::token_entry::{EntryChange, PutToken};
 use crate::agent::writer::Writer;
 use crate::clock::FixedClock;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, ErasureStatus};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Header, Role, Tag};
@@ -31,7 +32,6 @@ use crate::store::{Batch, Cells, CommitNumber, Memory, Pair, Store, StoreIdentit
 use crate::tests::{ObservedStore, StoreUse};
 use crate::wire::{Change, Expect};
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -229,7 +229,8 @@ impl Host {
 
     /// Returns the status of the erasure of a cell's secret.
     fn status(&self, cell: CellNumber) -> String {
-        self.fleet().erasures(self.open()).unwrap()[&cell].to_string()
+        self.open().followed().unwrap();
+        self.progress().of(cell, self.fleet().noted.ends()[&cell]).to_string()
     }
 
     /// Returns the cells of the file that begin like this: their secrets.
@@ -238,6 +239,11 @@ impl Host {
         let live = file.chunks_exact(64).filter(|cell| cell.starts_with(&[kind, 1]));
         live.map(|cell| secret(&cell[16..48])).collect()
     }
+}
+
+/// Lists a host that joins.
+fn list(host: &OpenStore, joiner: &Joiner, introduction: &FleetKey) -> Result<()> {
+    list_by(host, joiner, introduction, &[])
 }
 
 /// The key that a code would give to both sides.

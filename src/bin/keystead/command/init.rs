@@ -97,7 +97,7 @@ fn without_fleet(config: &Config) -> Failure {
     let (directory, store) = (config.directory.display(), &config.store);
     let failure = Failure::new(format_args!("{directory} has no part in the fleet of {store}"));
     failure.with_outcome(Outcome::Agent).hint(
-        "`keystead fleet init` makes a new fleet with this host; mount the volume that the directory should be on \
+        "`keystead fleet join` has this host join it, `keystead fleet init` makes a new fleet; mount the volume that the directory should be on \
          where the host had one",
     )
 }
