@@ -1,5 +1,7 @@
 //! A fleet's store, in a real etcd: made, used, and gone on with where etcd or the agent was away.
 
+mod hosts;
+
 use crate::rig::process::ends_within;
 use crate::rig::proxy::{Flow, Proxy};
 use crate::rig::secrets::{found_in, live};
