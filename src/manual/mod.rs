@@ -6,6 +6,7 @@
 //! * [`clients`]: which clients were run, what each needs to know, and where it stumbles.
 //! * [`configuration`]: every key of the configuration, and what holds without it.
 //! * [`containers`]: what an agent needs in a container, and a program in another.
+//! * [`fleet`]: what hosts that share a store are promised, and the commands that let them come and go.
 //! * [`installing`]: what packages and the installation without one bring, and what stays without them.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
@@ -27,6 +28,7 @@ pub mod ceremony;
 pub mod clients;
 pub mod configuration;
 pub mod containers;
+pub mod fleet;
 pub mod installing;
 pub mod life;
 pub mod log;
