@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "bits",
     "curve",
     "label",
+    "name",
     "id",
     "description",
     "subject",
@@ -37,6 +38,7 @@ const ORDER: &[&str] = &[
     "never",
     "due",
     "days",
+    "valid-for",
     // How it is done.
     "for",
     "with",
@@ -79,6 +81,8 @@ const ORDER: &[&str] = &[
     "new-pin-fd",
     "passphrase-file",
     "passphrase-fd",
+    "code-file",
+    "code-fd",
     // What every command understands.
     "store",
     "config",
