@@ -26,26 +26,34 @@ impl Failure {
     }
 }
 
-/// Returns the command that a command line names, with those below it that it names too.
+/// Returns the command that a command line names, with those below it that it names too. Behind an option or a command
+/// that is not known no word is one: it may be a value.
 fn commands_named(mut line: &clap::Command, words: impl Iterator<Item = OsString>) -> Vec<&str> {
     let mut names = Vec::new();
     let mut is_value = false;
     for word in words.take_while(|word| word != "--") {
-        match line.find_subcommand(&word) {
-            _ if std::mem::take(&mut is_value) => {}
-            Some(command) => {
-                names.push(command.get_name());
-                line = command;
-            }
-            None => {
-                let option = word.to_str().and_then(|word| word.strip_prefix("--"));
-                let is_it = |it: &&clap::Arg| option.is_some() && it.get_long() == option;
-                let option = line.get_arguments().find(is_it);
-                is_value = option.is_some_and(|it| it.get_action().takes_values());
-            }
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        if let Some(command) = line.find_subcommand(&word) {
+            names.push(command.get_name());
+            line = command;
+        } else if let Some(option) = option_named(line, &word.to_string_lossy()) {
+            is_value = option.get_action().takes_values() && !word.to_string_lossy().contains('=');
+        } else {
+            break;
         }
     }
     names
+}
+
+/// Returns the option that a word of a command line names.
+fn option_named<'a>(line: &'a clap::Command, word: &str) -> Option<&'a clap::Arg> {
+    let (name, _) = word.split_once('=').unwrap_or((word, ""));
+    line.get_arguments().find(|it| match name.strip_prefix("--") {
+        Some(long) => it.get_long() == Some(long),
+        None => it.get_short().is_some_and(|short| name == format!("-{short}")),
+    })
 }
 
 #[cfg(test)]
@@ -56,9 +64,12 @@ mod tests {
     fn a_command_is_named_as_the_command_line_has_it() {
         let line = crate::definition();
         let named = |words: &str| commands_named(&line, words.split(' ').map(Into::into)).join(" ");
-        assert_eq!(named("keystead list --nonsense"), "list");
-        assert_eq!(named("keystead --store list pin change --nonsense"), "pin change");
-        assert_eq!(named("keystead --json nonsense"), "");
-        assert_eq!(named("keystead -- list"), "");
+        assert_eq!(named("list --nonsense"), "list");
+        assert_eq!(named("--store list pin change --nonsense"), "pin change");
+        assert_eq!(named("--json nonsense"), "");
+        assert_eq!(named("-- list"), "");
+        assert_eq!(named("--store=list -q pin"), "pin");
+        assert_eq!(named("delete --pin-file pin"), "");
+        assert_eq!(named("--nonsense pin"), "");
     }
 }
