@@ -11,7 +11,7 @@
 //! | [`CommitCount`](commit_count::CommitCount) | the number of its last commit |
 //! | [`PinCounts`](pin_counts::PinCounts) | the wrong PINs of each token |
 //! | [`EraseCells`](erase::EraseCells) | the secrets under which material is encrypted |
-//! | [`FleetCells`](fleet::FleetCells) | this host's identity and keys, if the store is a fleet's |
+//! | [`FleetCells`] | this host's identity and keys, if the store is a fleet's |
 
 mod anew;
 mod cell;
