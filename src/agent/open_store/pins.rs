@@ -92,7 +92,9 @@ impl OpenStore {
             // A token that is destroyed meanwhile gets no row.
             let entry = keyspace::token(token);
             let there = self.records.get(&entry)?.ok_or(Reason::TokenAbsent)?;
-            let conditions = vec![compared, Condition::Equals(entry, there)];
+            let mut conditions = vec![compared, Condition::Equals(entry, there)];
+            // A host that was expelled counts nothing, and learns nothing of a PIN by that.
+            conditions.extend(self.same_hosts()?);
             let writes = vec![(key.clone(), Some(rows::encode(&row)?))];
             match self.apply(&Batch { conditions, writes }) {
                 Err(error) if error.reason() == Reason::Conflict => {}
