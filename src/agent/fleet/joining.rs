@@ -100,9 +100,7 @@ pub(super) fn list_by(
         let (list, same_list) = HostsRow::read(host.rows(), &key)?;
         let me = host.fleet_cells()?.host();
         list.check_enrolled(me)?;
-        if list.member(joiner.host).is_some()
-            || list.members.iter().any(|it| it.name == joiner.name)
-        {
+        if list.member(joiner.host).is_some() || list.belonging().any(|it| it.name == joiner.name) {
             return Err(Reason::ArgumentsBad.detail(format_args!(
                 "a host {} or of the name {} is in the fleet's list already",
                 joiner.host, joiner.name

@@ -226,6 +226,12 @@ fn an_expelled_host_refuses_the_others_go_on_and_what_it_kept_is_told() {
         let pin = third.secret("pin", USER_PIN);
         let said = third.keystead(&["list", "--pin-file", pin.to_str().unwrap()]);
         assert!(said.status.success() && text(&said).contains("enabled"), "{said:?}");
+
+        // It comes back as a new host, and may have its name.
+        let back = world.beside("back");
+        back.join_etcd(&etcd.address(), "prod", "offline_grace = 10");
+        let done = join(&back, &code(world, &[]), "second");
+        assert!(done.status.success() && text(&done) == "joined: second\n", "{done:?}");
     });
 }
 
