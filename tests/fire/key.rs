@@ -199,7 +199,7 @@ impl Key {
         let Some(event) = act.event() else { return };
         let (least, most) = self.made.entry(event.to_owned()).or_default();
         *least += usize::from(*answer == Some(Answer::Done));
-        *most += usize::from(matches!(answer, Some(Answer::Done) | None));
+        *most += usize::from(matches!(answer, Some(Answer::Done) | None) || is_open(answer));
     }
 
     /// It was seen, between two seconds: as one of its states has it.
@@ -347,11 +347,17 @@ fn explained(
             let gone = state.as_ref().is_none_or(|state| !state.present);
             gone.then(|| state.clone()).into_iter().collect()
         }
+        (answer, Some(after)) if is_open(answer) => vec![state.clone(), Some(after)],
         (Some(_), Some(_)) if !too_late => Vec::new(),
         (Some(_), _) | (None, None) => vec![state.clone()],
         (None, Some(after)) => vec![state.clone(), Some(after)],
     };
     states.iter().flat_map(explain).collect()
+}
+
+/// Returns true for an answer that says only that the agents were lost: the change may have been made.
+fn is_open(answer: &Option<Answer>) -> bool {
+    matches!(answer, Some(Answer::Refused(code)) if code == "DeviceError")
 }
 
 /// The states after some time, in which material or the whole key may have ended, or must have.
