@@ -67,10 +67,7 @@ impl Heartbeat {
         };
         self.file.note(row.count)?;
         let row = rows::encode(&row)?;
-        let compared = match &found {
-            Some(found) => Condition::Equals(key.clone(), found.clone()),
-            None => Condition::Absent(key.clone()),
-        };
+        let compared = Condition::unchanged(key.clone(), found.clone());
         let hosts = self.store.same_hosts()?;
         let batch = Batch {
             conditions: [compared].into_iter().chain(hosts.clone()).collect(),

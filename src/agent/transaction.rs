@@ -350,8 +350,9 @@ impl<'a> Transaction<'a> {
     pub(crate) fn apply(mut self) -> Result<(CommitNumber, AfterSync)> {
         self.write_time_mark()?;
         self.compare_hosts()?;
+        let read = self.read.get_mut().take().into_iter();
         let batch = Batch {
-            conditions: self.read.get_mut().take().into_iter().map(condition).collect(),
+            conditions: read.map(|(key, row)| Condition::unchanged(key, row)).collect(),
             writes: self.writes.take().into_iter().collect(),
         };
         batch.check(self.store.records.limits())?;
@@ -394,13 +395,6 @@ pub(super) fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()
         (Expect::Absent, None) => Ok(()),
         (Expect::Revision(expected), Some(revision)) if expected == revision => Ok(()),
         _ => Err(Reason::Conflict.into()),
-    }
-}
-
-fn condition((key, row): (RowKey, Option<Vec<u8>>)) -> Condition {
-    match row {
-        Some(row) => Condition::Equals(key, row),
-        None => Condition::Absent(key),
     }
 }
 

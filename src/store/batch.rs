@@ -41,6 +41,14 @@ impl BatchLimits {
 }
 
 impl Condition {
+    /// The condition that at a key still stands what was found there: a value, or none.
+    pub(crate) fn unchanged(key: Vec<u8>, found: Option<Vec<u8>>) -> Self {
+        match found {
+            Some(value) => Self::Equals(key, value),
+            None => Self::Absent(key),
+        }
+    }
+
     /// Returns the key that it looks at.
     pub(crate) fn key(&self) -> &[u8] {
         match self {

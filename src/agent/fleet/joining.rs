@@ -179,8 +179,8 @@ impl Fleet {
         if first != Some(host.fleet_cells()?.host()) {
             return Ok(());
         }
-        let listed = list.members.iter().map(|member| member.host);
-        for joiner in listed.filter(|host| is_listed(list, *host)) {
+        let listed = list.members.iter().filter(|member| member.state == MemberState::Listed);
+        for joiner in listed.map(|member| member.host) {
             if work.sent.insert(joiner)
                 && let Err(error) = self.send_everything(host, work, joiner)
             {

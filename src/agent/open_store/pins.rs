@@ -85,10 +85,7 @@ impl OpenStore {
             let found = self.records.get(&key)?;
             let mut row = PinRow::read(found.as_deref())?;
             let answer = change(&mut row);
-            let compared = match found {
-                Some(found) => Condition::Equals(key.clone(), found),
-                None => Condition::Absent(key.clone()),
-            };
+            let compared = Condition::unchanged(key.clone(), found);
             // A token that is destroyed meanwhile gets no row.
             let entry = keyspace::token(token);
             let there = self.records.get(&entry)?.ok_or(Reason::TokenAbsent)?;
