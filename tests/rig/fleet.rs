@@ -22,6 +22,12 @@ impl World {
         fs::write(self.path("config.toml"), text).unwrap();
     }
 
+    /// Makes a fleet there, with this world as its only host.
+    pub fn found_fleet(&self, members: &str, fleet: &str, lines: &str) {
+        self.join_etcd(members, fleet, lines);
+        self.make_fleet();
+    }
+
     /// Makes the fleet that the configuration names, with this world as its only host.
     pub fn make_fleet(&self) {
         let made = self.keystead(&["fleet", "init"]);

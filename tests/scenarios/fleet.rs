@@ -48,8 +48,7 @@ fn a_fleet_is_made_once_and_its_store_is_used_like_any_other() {
         let taken = late.keystead(&["fleet", "init"]);
         assert!(!taken.status.success(), "{taken:?}");
         assert!(text(&taken).contains("has the records of a fleet"), "{taken:?}");
-        late.join_etcd(&etcd.address(), "test", "");
-        late.make_fleet();
+        late.found_fleet(&etcd.address(), "test", "");
 
         let token = make_token(&module, "a token");
         let key = token.generate_aes(&[Attribute::Token(true), Attribute::Id(b"k".to_vec())]);
@@ -81,8 +80,7 @@ fn a_fleet_is_made_once_and_its_store_is_used_like_any_other() {
 fn a_destroyed_key_leaves_its_secret_in_no_file_of_the_host() {
     play(|world| {
         let etcd = world.etcd();
-        world.join_etcd(&etcd.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&etcd.address(), "prod", "");
         let token = world.token();
         let key = |id: &[u8]| {
             let id = Attribute::Id(id.to_vec());
@@ -106,8 +104,7 @@ fn changes_are_refused_in_time_while_etcd_is_away_and_go_on_when_it_is_back() {
     play(|world| {
         let etcd = world.etcd();
         let way = Proxy::to(&etcd.address());
-        world.join_etcd(&way.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&way.address(), "prod", "");
         let token = world.token();
         let key = token.generate_aes(&[Attribute::Token(true)]);
         let before = made_objects(&token).len();
@@ -139,8 +136,7 @@ fn a_host_that_starts_without_etcd_serves_nothing_and_says_why() {
     play(|world| {
         let etcd = world.etcd();
         let way = Proxy::to(&etcd.address());
-        world.join_etcd(&way.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&way.address(), "prod", "");
         let token = world.token();
         token.create_object(&note("kept")).unwrap();
         world.end_agent();
@@ -171,8 +167,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Makes a fleet with this world as its only host, which reaches etcd at that address, and a key.
 fn with_a_key(world: &World, address: &str) -> (Token, ObjectHandle) {
-    world.join_etcd(address, "prod", "offline_grace = 10");
-    world.make_fleet();
+    world.found_fleet(address, "prod", "offline_grace = 10");
     let token = world.token();
     let key = token.generate_aes(&[Attribute::Token(true)]);
     (token, key)
@@ -269,8 +264,7 @@ fn the_page_of_an_agent_that_is_gone_lapses_and_the_next_serves_only_with_etcd()
 fn a_fleets_agent_stays_though_nobody_asks_it_anything() {
     play(|world| {
         let etcd = world.etcd();
-        world.join_etcd(&etcd.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&etcd.address(), "prod", "");
         assert!(world.keystead(&["tokens"]).status.success());
         let agent = world.agent().unwrap();
         assert!(!ends_within(agent, Duration::from_secs(33)), "it ends when it is idle");

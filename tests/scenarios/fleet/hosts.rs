@@ -98,8 +98,7 @@ fn a_key_of_one_host_is_used_and_deleted_on_another_and_refused_on_the_first_wit
             return other_client(world);
         }
         let etcd = world.etcd();
-        world.join_etcd(&etcd.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&etcd.address(), "prod", "");
         let token = world.token();
         let key = make(&token, b"first");
         let second = joined(world, &etcd, "second");
@@ -139,11 +138,9 @@ fn a_key_of_one_host_is_used_and_deleted_on_another_and_refused_on_the_first_wit
 fn a_code_that_does_not_count_changes_nothing_and_the_right_one_still_counts() {
     play(|world| {
         let etcd = world.etcd();
-        world.join_etcd(&etcd.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&etcd.address(), "prod", "");
         let other = world.beside("other");
-        other.join_etcd(&etcd.address(), "test", "");
-        other.make_fleet();
+        other.found_fleet(&etcd.address(), "test", "");
         let used = code(world, &[]);
         let member = world.beside("member");
         member.join_etcd(&etcd.address(), "prod", "");
@@ -186,8 +183,7 @@ fn an_expelled_host_refuses_the_others_go_on_and_what_it_kept_is_told() {
             return other_client(world);
         }
         let etcd = world.etcd();
-        world.join_etcd(&etcd.address(), "prod", "");
-        world.make_fleet();
+        world.found_fleet(&etcd.address(), "prod", "");
         let token = world.token();
         let key = make(&token, b"first");
         token.generate_aes(&[Attribute::Token(true), Attribute::Label("kept".into())]);
